@@ -1,0 +1,86 @@
+use super::StopReason;
+use serde::{Deserialize, Serialize};
+
+/// The metrics of one epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Epoch, from 0.
+    pub epoch: usize,
+    /// Optimizer steps taken when the epoch ended.
+    pub step: u64,
+    /// Wall-clock seconds that this epoch took.
+    pub seconds: f64,
+    /// Learning rate of the epoch's last step.
+    pub learning_rate: f64,
+    /// Name and value, such as `("train.loss", 0.12)`, `("val.loss", 0.15)`, `("val.mae", 0.31)`, in a fixed order.
+    pub metrics: Vec<(String, f64)>,
+}
+
+impl EpochRecord {
+    /// The value of a metric, if this epoch has it.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v)
+    }
+}
+
+/// Everything one call of `fit` recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitHistory {
+    /// Name of the fit, for instance the id of its cell.
+    pub name: String,
+    /// Short description of the model, for instance `lstm(hidden 64, layers 1)`.
+    pub model: String,
+    /// Number of trainable scalars.
+    pub parameters: usize,
+    /// One record an epoch.
+    pub epochs: Vec<EpochRecord>,
+    /// The metric that decides which epoch is best, such as `val.loss`.
+    pub monitor: Option<String>,
+    /// The epoch whose weights were kept, from 0.
+    pub best_epoch: Option<usize>,
+    /// Why training ended.
+    pub stop: StopReason,
+    /// Wall-clock seconds in all.
+    pub seconds: f64,
+}
+
+impl FitHistory {
+    /// The names of all metrics, in order of first appearance.
+    pub fn metric_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in self.epochs.iter().flat_map(|e| &e.metrics) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// `(epoch, value)` of one metric, for the epochs that have it.
+    pub fn curve(&self, name: &str) -> Vec<(usize, f64)> {
+        self.epochs.iter().filter_map(|e| e.metric(name).map(|v| (e.epoch, v))).collect()
+    }
+}
+
+/// One scalar of a run, as a line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricPoint {
+    /// Cell (fit) it belongs to.
+    #[serde(rename = "c")]
+    pub cell: String,
+    /// Optimizer step.
+    #[serde(rename = "s")]
+    pub step: u64,
+    /// Epoch, from 0.
+    #[serde(rename = "e")]
+    pub epoch: usize,
+    /// Milliseconds since the run began.
+    #[serde(rename = "t")]
+    pub millis: u64,
+    /// Metric name.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// Value.
+    #[serde(rename = "v")]
+    pub value: f64,
+}

@@ -1,0 +1,162 @@
+use super::TimeAxis;
+use serde::{Deserialize, Serialize};
+
+/// A part of a split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Rows that models and transforms are fitted on.
+    Train,
+    /// Rows that choose between models and epochs.
+    Val,
+    /// Rows that are only scored.
+    Test,
+}
+
+impl Part {
+    /// `train`, `val` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Val => "val",
+            Part::Test => "test",
+        }
+    }
+}
+
+/// Who made a forecast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForecastKind {
+    /// A rule that learns nothing or next to nothing, such as repeating the last value.
+    Baseline,
+    /// A trained model.
+    Fit,
+}
+
+/// Forecasts of one model or baseline from many origins, in original units.
+///
+/// The arrays are row-major `[origin, step, target]`: index `(o * horizon + h) * targets.len() + k`.
+/// An origin is the row of the last value that the forecast may see; step `h` (from 0) is row `origin + h + 1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forecasts {
+    /// Name, such as `lstm` or `seasonal(5)`.
+    pub name: String,
+    /// Model or baseline.
+    pub kind: ForecastKind,
+    /// The part whose rows are the targets.
+    pub part: Part,
+    /// Names of the target columns.
+    pub targets: Vec<String>,
+    /// Steps ahead.
+    pub horizon: usize,
+    /// Row of the last observed value, one a window, ascending.
+    pub origins: Vec<usize>,
+    /// What happened. NaN where the value is missing.
+    #[serde(with = "nan_as_null")]
+    pub actual: Vec<f64>,
+    /// What was forecast. NaN where no forecast could be made.
+    #[serde(with = "nan_as_null")]
+    pub predicted: Vec<f64>,
+}
+
+impl Forecasts {
+    /// Position of `(origin number, step from 0, target number)` in [`Forecasts::actual`] and [`Forecasts::predicted`].
+    pub fn index(&self, origin: usize, step: usize, target: usize) -> usize {
+        (origin * self.horizon + step) * self.targets.len() + target
+    }
+
+    /// `(row, actual, predicted)` of one target at one step ahead (from 0), in time order.
+    pub fn at_step(&self, step: usize, target: usize) -> impl Iterator<Item = (usize, f64, f64)> + '_ {
+        self.origins.iter().enumerate().map(move |(o, &row)| {
+            let i = self.index(o, step, target);
+            (row + step + 1, self.actual[i], self.predicted[i])
+        })
+    }
+}
+
+/// The metrics of one fit or baseline on one part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Name, as in [`Forecasts::name`].
+    pub name: String,
+    /// Model or baseline.
+    pub kind: ForecastKind,
+    /// Metric name and value pooled over windows, steps and targets, in original units. `None` is undefined.
+    pub metrics: Vec<(String, Option<f64>)>,
+    /// Metric name and its value at each step ahead.
+    pub by_step: Vec<(String, Vec<Option<f64>>)>,
+}
+
+impl Score {
+    /// The pooled value of a metric, if it was computed and is defined.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|(n, _)| n == name).and_then(|(_, v)| *v)
+    }
+}
+
+/// Scores of fits and baselines on common origins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SkillTable {
+    /// The part that was scored.
+    pub part: Part,
+    /// Number of target rows that the scores rest on.
+    pub targets: usize,
+    /// Steps ahead.
+    pub horizon: usize,
+    /// Season used by MASE, in rows, and where it came from, such as `1 (sessions)`.
+    pub season: String,
+    /// The in-sample scale of MASE: mean absolute seasonal difference of the train part.
+    pub mase_scale: Option<f64>,
+    /// The baseline that was best on the validation part, by metric: what plain `skill.<metric>` compares with.
+    pub reference: Vec<(String, String)>,
+    /// Fits first, then baselines.
+    pub scores: Vec<Score>,
+    /// One line of definition a metric.
+    pub definitions: Vec<(String, String)>,
+}
+
+impl SkillTable {
+    /// The score of a fit or baseline by name.
+    pub fn score(&self, name: &str) -> Option<&Score> {
+        self.scores.iter().find(|s| s.name == name)
+    }
+
+    /// `1 - metric(name) / metric(baseline)`: above 0 is better than the baseline. Undefined stays `None`.
+    pub fn skill(&self, name: &str, metric: &str, baseline: &str) -> Option<f64> {
+        let ours = self.score(name)?.metric(metric)?;
+        let theirs = self.score(baseline)?.metric(metric)?;
+        (theirs > 0.0).then(|| 1.0 - ours / theirs)
+    }
+
+    /// The baseline that plain `skill.<metric>` compares with.
+    pub fn reference_for(&self, metric: &str) -> Option<&str> {
+        self.reference.iter().find(|(m, _)| m == metric).map(|(_, b)| b.as_str())
+    }
+}
+
+/// Forecasts beside the axis that gives their rows a time, as a figure draws them.
+impl Forecasts {
+    /// The label of the row that `(origin number, step)` speaks of.
+    pub fn target_label(&self, axis: &TimeAxis, origin: usize, step: usize) -> String {
+        axis.label(self.origins[origin] + step + 1)
+    }
+}
+
+/// JSON has no NaN: a missing number is `null`.
+mod nan_as_null {
+    use serde::{Deserialize, Deserializer, Serializer, ser::SerializeSeq};
+
+    pub fn serialize<S: Serializer>(values: &[f64], s: S) -> Result<S::Ok, S::Error> {
+        let mut seq = s.serialize_seq(Some(values.len()))?;
+        for v in values {
+            seq.serialize_element(&v.is_finite().then_some(*v))?;
+        }
+        seq.end()
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {
+        let values = Vec::<Option<f64>>::deserialize(d)?;
+        Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+    }
+}

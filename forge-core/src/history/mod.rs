@@ -1,0 +1,18 @@
+//! What a run leaves behind: events, training curves, forecasts, scores and the notebook that a report renders.
+//!
+//! These are plain data. The learner makes them, a pipeline collects them, a report draws them: so a report can
+//! be made from a hand-written training loop, and no crate that draws has to know how a model was trained.
+
+mod event;
+mod fit;
+mod forecast;
+mod notebook;
+mod series;
+
+pub use event::{Event, StopReason};
+pub use fit::{EpochRecord, FitHistory, MetricPoint};
+pub use forecast::{ForecastKind, Forecasts, Part, Score, SkillTable};
+pub use notebook::{
+    AssertOutcome, CellRecord, CellState, Fact, Level, Notebook, Notice, Output, SourceRecord, Table, Verdict,
+};
+pub use series::{SeriesOverview, TimeAxis};

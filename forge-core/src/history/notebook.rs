@@ -1,0 +1,290 @@
+use super::{EpochRecord, FitHistory, Forecasts, Score, SeriesOverview, SkillTable, StopReason, TimeAxis};
+use serde::{Deserialize, Serialize};
+
+/// How good or bad a piece of news is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// A claim that held, or skill above the baseline.
+    Good,
+    /// Neither good nor bad.
+    Note,
+    /// Something to look at.
+    Warning,
+    /// A claim that failed.
+    Error,
+}
+
+/// A short fact with its label: a cell of the key-facts strip or of a small table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What it is, such as `rows`.
+    pub label: String,
+    /// The value, ready to print.
+    pub value: String,
+    /// More words, shown on hover or in small print; may be empty.
+    pub detail: String,
+}
+
+impl Fact {
+    /// A fact without further detail.
+    pub fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
+        Fact { label: label.into(), value: value.into(), detail: String::new() }
+    }
+
+    /// The same fact with small print.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+}
+
+/// What the run comes to, in one line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Good when the fit beats the best baseline, a warning when it does not.
+    pub level: Level,
+    /// The sentence, such as `lstm: test RMSE 0.369, no better than repeating the last value (skill -0.3 %)`.
+    pub text: String,
+}
+
+/// A claim of the spec and whether it held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AssertOutcome {
+    /// The claim as written, such as `score.result.lstm.rmse < 0.4`.
+    pub claim: String,
+    /// Whether it held.
+    pub held: bool,
+    /// The value found, or why there is none.
+    pub found: String,
+}
+
+/// A finding of a guard or another remark on the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Code, such as `L09`; may be empty.
+    pub code: String,
+    /// How serious.
+    pub level: Level,
+    /// The finding and what to do about it.
+    pub text: String,
+}
+
+/// A table of text. Numbers are already formatted; columns from `numeric` on are right-aligned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Caption.
+    pub caption: String,
+    /// Column heads.
+    pub head: Vec<String>,
+    /// Rows, each as long as `head`.
+    pub rows: Vec<Vec<String>>,
+    /// Index of the first numeric column.
+    pub numeric: usize,
+}
+
+/// What became of a cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum CellState {
+    /// It ran.
+    Ran {
+        /// Wall-clock seconds.
+        seconds: f64,
+    },
+    /// Its value came from the cache.
+    Cached {
+        /// When the value was made, ISO 8601.
+        made: String,
+        /// Cell key, hexadecimal.
+        key: String,
+    },
+    /// It failed with this message.
+    Failed {
+        /// The message.
+        message: String,
+    },
+    /// An earlier failure kept it from running.
+    Skipped,
+}
+
+/// Something that a cell shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Output {
+    /// Markdown, with every `{{ address }}` already filled in.
+    Prose {
+        /// CommonMark text. Raw HTML in it is shown as text, never executed.
+        markdown: String,
+    },
+    /// Labelled short values.
+    Facts {
+        /// The facts.
+        facts: Vec<Fact>,
+    },
+    /// A plain table.
+    Table {
+        /// The table.
+        table: Table,
+    },
+    /// A series, its split and its autocorrelation.
+    DataOverview {
+        /// The series.
+        overview: SeriesOverview,
+    },
+    /// Loss and metrics by epoch, of one fit or more.
+    LearningCurves {
+        /// The fits.
+        fits: Vec<FitHistory>,
+    },
+    /// Forecast against what happened.
+    Forecast {
+        /// Times of all rows of the data.
+        axis: TimeAxis,
+        /// Fits first, then baselines, all on the same origins.
+        forecasts: Vec<Forecasts>,
+    },
+    /// Scores of fits and baselines.
+    SkillTable {
+        /// The table.
+        table: SkillTable,
+    },
+    /// Claims and whether they held.
+    Asserts {
+        /// The claims.
+        outcomes: Vec<AssertOutcome>,
+    },
+    /// A Plotly figure that another crate made: `{"data": [...], "layout": {...}}`.
+    Plotly {
+        /// Title, shown above the figure.
+        title: String,
+        /// The figure.
+        figure: serde_json::Value,
+    },
+}
+
+/// One cell of the notebook.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CellRecord {
+    /// The cell's id.
+    pub id: String,
+    /// The actions in it, such as `["model", "train"]`; empty for prose.
+    pub actions: Vec<String>,
+    /// The cell as written in the spec; empty when there is no spec.
+    pub source: String,
+    /// Line of the spec where it starts, from 1.
+    pub line: Option<usize>,
+    /// What became of it.
+    pub state: CellState,
+    /// What it shows.
+    pub outputs: Vec<Output>,
+}
+
+/// A data source as it was read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// Location as written in the spec.
+    pub location: String,
+    /// BLAKE3 digest of the bytes, hexadecimal.
+    pub digest: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Rows of data.
+    pub rows: usize,
+    /// Column names.
+    pub columns: Vec<String>,
+    /// First and last time, ISO 8601, if there is a time column.
+    pub range: Option<(String, String)>,
+    /// Missing values, all columns together.
+    pub missing: usize,
+}
+
+/// Everything a report shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notebook {
+    /// Title.
+    pub title: String,
+    /// What the run comes to.
+    pub verdict: Option<Verdict>,
+    /// Claims of the spec.
+    pub asserts: Vec<AssertOutcome>,
+    /// Key facts: data hash, rows, dates, device, time, seed, version.
+    pub facts: Vec<Fact>,
+    /// Findings of guards.
+    pub notices: Vec<Notice>,
+    /// The cells, in order.
+    pub cells: Vec<CellRecord>,
+    /// Where the data came from.
+    pub sources: Vec<SourceRecord>,
+    /// Version, machine, threads, seeds.
+    pub environment: Vec<Fact>,
+    /// The resolved spec, every default filled in, as YAML; empty when there is none.
+    pub resolved_spec: String,
+    /// The exact command that runs this again; empty when there is none.
+    pub reproduce: String,
+}
+
+impl Notebook {
+    /// An empty notebook with a title.
+    pub fn new(title: impl Into<String>) -> Self {
+        Notebook {
+            title: title.into(),
+            verdict: None,
+            asserts: Vec::new(),
+            facts: Vec::new(),
+            notices: Vec::new(),
+            cells: Vec::new(),
+            sources: Vec::new(),
+            environment: Vec::new(),
+            resolved_spec: String::new(),
+            reproduce: String::new(),
+        }
+    }
+}
+
+impl From<&FitHistory> for Notebook {
+    /// A notebook of one cell: the curves of a hand-written training loop.
+    fn from(fit: &FitHistory) -> Self {
+        let mut notebook = Notebook::new(&fit.name);
+        let last: Option<&EpochRecord> = fit.epochs.last();
+        notebook.facts = vec![
+            Fact::new("model", &fit.model),
+            Fact::new("parameters", fit.parameters.to_string()),
+            Fact::new("epochs", fit.epochs.len().to_string()),
+            Fact::new("time", format!("{:.1} s", fit.seconds)),
+        ];
+        if let StopReason::Callback { message } = &fit.stop {
+            notebook.facts.push(Fact::new("stopped", message));
+        }
+        if let Some(record) = last {
+            notebook.facts.extend(record.metrics.iter().map(|(n, v)| Fact::new(n, format!("{v:.6}"))));
+        }
+        notebook.cells.push(CellRecord {
+            id: fit.name.clone(),
+            actions: vec!["train".into()],
+            source: String::new(),
+            line: None,
+            state: CellState::Ran { seconds: fit.seconds },
+            outputs: vec![Output::LearningCurves { fits: vec![fit.clone()] }],
+        });
+        notebook
+    }
+}
+
+impl From<SkillTable> for Output {
+    fn from(table: SkillTable) -> Self {
+        Output::SkillTable { table }
+    }
+}
+
+impl Score {
+    /// An empty score of a fit or baseline.
+    pub fn of(forecasts: &Forecasts) -> Self {
+        Score {
+            name: forecasts.name.clone(),
+            kind: forecasts.kind,
+            metrics: Vec::new(),
+            by_step: Vec::new(),
+        }
+    }
+}

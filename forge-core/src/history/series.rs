@@ -1,0 +1,58 @@
+use serde::{Deserialize, Serialize};
+
+/// What the rows of a series are indexed by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum TimeAxis {
+    /// No time column: rows are counted from 0.
+    Rows {
+        /// Number of rows.
+        len: usize,
+    },
+    /// ISO 8601 text, one a row: `2013-03-01` for dates, `2013-03-01T05:00:00Z` for instants.
+    Times {
+        /// The labels, ascending.
+        labels: Vec<String>,
+    },
+}
+
+impl TimeAxis {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            TimeAxis::Rows { len } => *len,
+            TimeAxis::Times { labels } => labels.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The label of a row: its time, or its number.
+    pub fn label(&self, row: usize) -> String {
+        match self {
+            TimeAxis::Rows { .. } => row.to_string(),
+            TimeAxis::Times { labels } => labels.get(row).cloned().unwrap_or_else(|| row.to_string()),
+        }
+    }
+}
+
+/// A target series with its split, as a data overview draws it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesOverview {
+    /// Column name.
+    pub name: String,
+    /// Unit or other words for the axis; may be empty.
+    pub unit: String,
+    /// Time of each row.
+    pub axis: TimeAxis,
+    /// Values in original units, one a row; `None` is a missing value.
+    pub values: Vec<Option<f64>>,
+    /// Half-open row ranges of the train, validation and test parts, in that order.
+    pub parts: [(usize, usize); 3],
+    /// Autocorrelation of the *transformed* train series at lags 1, 2, …
+    pub autocorrelation: Vec<f64>,
+    /// What the transformed series is called, for instance `log → diff → standardize`.
+    pub transform: String,
+}
