@@ -1,3 +1,30 @@
 //! Tensors, verified automatic differentiation, layers, optimizers and a learner that knows no technology.
+//!
+//! The pieces, in the order in which a training step meets them:
+//!
+//! - [`Tensor`]: an immutable array on a [`Device`], with `Result`-valued arithmetic;
+//! - [`Param`], [`Cx`] and [`Grads`]: weights, the context of a forward pass, and its gradients;
+//! - [`nn`]: layers and models; [`optim`]: optimizers;
+//! - [`learn`]: the learner with callbacks and listeners, over [`data`] batches;
+//! - [`history`]: what a run leaves behind, for reports;
+//! - [`backend`] and [`ops`]: what a device does, and the table of operations that the verification harness walks.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod autograd;
+pub mod backend;
+mod device;
+mod dtype;
+mod error;
 pub mod history;
+mod layout;
+pub mod ops;
+pub mod rng;
+mod tensor;
+
+pub use autograd::{Backward, Cx, Grads, Incoming, Mode, Outgoing, Param, ParamId, Parameters};
+pub use device::Device;
+pub use dtype::{DType, Element, Host};
+pub use error::{Error, ErrorKind, Result};
+pub use layout::{Dims, Layout, MAX_RANK, broadcast};
+pub use tensor::Tensor;

@@ -1,0 +1,96 @@
+use super::Param;
+use super::tape::Tape;
+use crate::rng::Stream;
+use crate::{Error, Result, Tensor};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+/// What a forward pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Training: values are tracked, dropout drops.
+    Train,
+    /// Inference: nothing is recorded.
+    Infer,
+}
+
+/// The context of one forward pass: its tape, its mode, its random streams, and the path of the layer that runs.
+///
+/// ```
+/// use forge_core::{nn::{Init, Linear, Module}, Cx, Tensor};
+/// let layer = Linear::new(&Init::new(1), 2, 1)?;
+/// let x = Tensor::new(&[1.0f32, 2.0], &[1, 2])?;
+/// assert!(layer.forward(&Cx::train(1, 0), &x)?.is_tracked());
+/// assert!(!layer.forward(&Cx::infer(), &x)?.is_tracked());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+pub struct Cx {
+    tape: Option<Arc<Tape>>,
+    seed: u64,
+    step: u64,
+    path: RefCell<String>,
+    calls: Cell<u32>,
+}
+
+impl Cx {
+    /// A training pass. Its random numbers are a function of seed, step and layer path.
+    pub fn train(seed: u64, step: u64) -> Self {
+        Cx { tape: Some(Arc::default()), seed, step, path: RefCell::default(), calls: Cell::new(0) }
+    }
+
+    /// A pass that records nothing and frees activations as it goes.
+    pub fn infer() -> Self {
+        Cx { tape: None, seed: 0, step: 0, path: RefCell::default(), calls: Cell::new(0) }
+    }
+
+    /// Training or inference.
+    pub fn mode(&self) -> Mode {
+        if self.tape.is_some() { Mode::Train } else { Mode::Infer }
+    }
+
+    /// The value of a parameter in this pass: the only way from a weight to a tensor.
+    pub fn param(&self, param: &Param) -> Tensor {
+        let track = self.tape.as_ref().filter(|_| !param.is_frozen()).map(|tape| tape.param(param.id()));
+        param.value().clone().with_track(track)
+    }
+
+    /// Makes an input a leaf, so that [`Grads::wrt`](super::Grads::wrt) has its gradient.
+    ///
+    /// # Errors
+    /// When the context does not record, or the input is tracked or holds integers.
+    pub fn track(&self, input: &Tensor) -> Result<Tensor> {
+        let Some(tape) = &self.tape else {
+            return Err(Error::argument("track", "a context made by `Cx::infer()` records nothing"));
+        };
+        if input.is_tracked() || !input.dtype().is_float() {
+            return Err(Error::argument("track", format!("{input:?} cannot become a leaf; it must be float and untracked")));
+        }
+        Ok(input.clone().with_track(Some(tape.leaf())))
+    }
+
+    /// Runs `body` as the layer `name`: its errors and random streams carry the name.
+    pub fn within<T>(&self, name: &str, body: impl FnOnce(&Cx) -> Result<T>) -> Result<T> {
+        let before = {
+            let mut path = self.path.borrow_mut();
+            let before = path.len();
+            if before > 0 {
+                path.push('.');
+            }
+            path.push_str(name);
+            before
+        };
+        let result = body(self).map_err(|e| e.within(name));
+        self.path.borrow_mut().truncate(before);
+        result
+    }
+
+    /// The random stream of the next draw in this layer.
+    pub fn stream(&self) -> Stream {
+        let call = self.calls.replace(self.calls.get() + 1);
+        Stream::new(self.seed, &format!("{}#{call}", self.path.borrow())).at(self.step)
+    }
+
+    pub(super) fn into_tape(self) -> Option<Arc<Tape>> {
+        self.tape
+    }
+}

@@ -1,0 +1,194 @@
+//! Parameters: the weights of a model, which only an optimizer writes and only a context reads.
+
+use crate::{DType, Device, Error, Result, Tensor};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Identity of a parameter while the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParamId(u64);
+
+/// A trainable tensor.
+///
+/// It is not a [`Tensor`] and does not turn into one by itself: a forward pass gets its value from
+/// [`Cx::param`](super::Cx::param), which records it. So a weight that bypasses the tape does not compile.
+///
+/// ```compile_fail
+/// use forge_core::{Param, Tensor};
+/// fn forward(x: &Tensor, weight: &Param) -> forge_core::Result<Tensor> {
+///     x.matmul(weight)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Param {
+    id: ParamId,
+    value: Tensor,
+    frozen: bool,
+}
+
+impl Param {
+    /// A parameter with a first value.
+    pub fn new(value: Tensor) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Param { id: ParamId(NEXT.fetch_add(1, Ordering::Relaxed)), value: value.detach(), frozen: false }
+    }
+
+    pub(crate) fn id(&self) -> ParamId {
+        self.id
+    }
+
+    /// Sizes of the dimensions.
+    pub fn shape(&self) -> &[usize] {
+        self.value.shape()
+    }
+
+    /// Number of scalars.
+    pub fn count(&self) -> usize {
+        self.value.count()
+    }
+
+    /// The value, for saving and inspection. What is computed from it is not tracked.
+    pub fn snapshot(&self) -> Tensor {
+        self.value.clone()
+    }
+
+    pub(super) fn value(&self) -> &Tensor {
+        &self.value
+    }
+
+    pub(crate) fn value_mut(&mut self) -> &mut Tensor {
+        &mut self.value
+    }
+
+    /// Replaces the value by one of the same shape, converted to the same element type and device.
+    pub fn set(&mut self, value: &Tensor) -> Result<()> {
+        if value.shape() != self.shape() {
+            return Err(Error::shape(
+                "set",
+                format!("a value of {:?} for a parameter of {:?}", value.shape(), self.shape()),
+            ));
+        }
+        self.value = value.detach().to_dtype(self.value.dtype())?.to_device(self.value.device())?;
+        Ok(())
+    }
+
+    /// Converts the value to another element type, and moves it.
+    pub fn convert(&mut self, dtype: DType, device: &Device) -> Result<()> {
+        self.value = self.value.to_dtype(dtype)?.to_device(device)?;
+        Ok(())
+    }
+
+    /// Whether optimizers leave it alone.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// Makes optimizers leave it alone, or not.
+    pub fn freeze(&mut self, frozen: bool) {
+        self.frozen = frozen;
+    }
+}
+
+/// Something that has parameters: one walk gives the optimizer, checkpoints, counting and device moves what they need.
+///
+/// The names are paths, such as `lstm.weight_ih_l0`, and the order is fixed.
+pub trait Parameters {
+    /// Calls `each` with the path and every parameter. `path` is what to put before the names: empty, or `lstm.`.
+    fn visit(&self, path: &mut String, each: &mut dyn FnMut(&str, &Param));
+
+    /// The same, for writing.
+    fn visit_mut(&mut self, path: &mut String, each: &mut dyn FnMut(&str, &mut Param) -> Result<()>) -> Result<()>;
+
+    /// Every parameter with its path.
+    fn named_values(&self) -> Vec<(String, Tensor)> {
+        let mut all = Vec::new();
+        self.visit(&mut String::new(), &mut |name, param| all.push((name.to_owned(), param.snapshot())));
+        all
+    }
+
+    /// Number of trainable scalars.
+    fn parameter_count(&self) -> usize {
+        let mut count = 0;
+        self.visit(&mut String::new(), &mut |_, param| count += if param.is_frozen() { 0 } else { param.count() });
+        count
+    }
+
+    /// Converts every parameter to an element type and moves it to a device.
+    fn convert(&mut self, dtype: DType, device: &Device) -> Result<()> {
+        self.visit_mut(&mut String::new(), &mut |name, param| {
+            param.convert(dtype, device).map_err(|e| e.within(name))
+        })
+    }
+
+    /// Replaces every value by the one of the same name. Names must match one to one.
+    fn load_values(&mut self, values: &[(String, Tensor)]) -> Result<()> {
+        let mut missing = Vec::new();
+        let mut used = 0;
+        self.visit_mut(&mut String::new(), &mut |name, param| match values.iter().find(|(n, _)| n == name) {
+            Some((_, value)) => {
+                used += 1;
+                param.set(value).map_err(|e| e.within(name))
+            }
+            None => {
+                missing.push(name.to_owned());
+                Ok(())
+            }
+        })?;
+        if !missing.is_empty() {
+            return Err(Error::other(format!("no value for the parameters {}", missing.join(", "))));
+        }
+        if used < values.len() {
+            let mut extra: Vec<&str> = values.iter().map(|(n, _)| n.as_str()).collect();
+            self.visit(&mut String::new(), &mut |name, _| extra.retain(|n| *n != name));
+            return Err(Error::other(format!("values that no parameter takes: {}", extra.join(", "))));
+        }
+        Ok(())
+    }
+}
+
+/// Implements [`Parameters`] for a struct: its own parameters, then the layers in it, by field name.
+///
+/// ```
+/// use forge_core::{nn::{Init, Linear}, parameters, Param, Parameters, Tensor};
+/// struct Gate { scale: Param, inner: Linear }
+/// parameters!(Gate { scale } layers { inner });
+/// let gate = Gate {
+///     scale: Param::new(Tensor::new(&[1.0f32], &[1])?),
+///     inner: Linear::new(&Init::new(0), 3, 2)?,
+/// };
+/// let names: Vec<String> = gate.named_values().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["scale", "inner.weight", "inner.bias"]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+#[macro_export]
+macro_rules! parameters {
+    ($type:ty { $($param:ident),* $(,)? } $(layers { $($layer:ident),* $(,)? })?) => {
+        impl $crate::Parameters for $type {
+            #[allow(unused_variables)]
+            fn visit(&self, path: &mut String, each: &mut dyn FnMut(&str, &$crate::Param)) {
+                let depth = path.len();
+                $(path.push_str(stringify!($param));
+                  each(path, &self.$param);
+                  path.truncate(depth);)*
+                $($(path.push_str(concat!(stringify!($layer), "."));
+                  $crate::Parameters::visit(&self.$layer, path, each);
+                  path.truncate(depth);)*)?
+            }
+
+            #[allow(unused_variables)]
+            fn visit_mut(
+                &mut self,
+                path: &mut String,
+                each: &mut dyn FnMut(&str, &mut $crate::Param) -> $crate::Result<()>,
+            ) -> $crate::Result<()> {
+                let depth = path.len();
+                $(path.push_str(stringify!($param));
+                  each(path, &mut self.$param)?;
+                  path.truncate(depth);)*
+                $($(path.push_str(concat!(stringify!($layer), "."));
+                  $crate::Parameters::visit_mut(&mut self.$layer, path, each)?;
+                  path.truncate(depth);)*)?
+                Ok(())
+            }
+        }
+    };
+}

@@ -1,0 +1,207 @@
+//! The CPU backend.
+
+mod gemm;
+mod index;
+mod map;
+mod reduce;
+
+use super::{Arg, Backend, Binary, Gemm, Memory, Random, Reduce, Unary};
+use crate::layout::Layout;
+use crate::rng::Stream;
+use crate::{DType, Element, Error, Host, Result};
+
+/// Runs everything in host memory, in f32 and f64.
+#[derive(Debug, Default)]
+pub struct Cpu {}
+
+impl Cpu {
+    /// The CPU.
+    pub fn new() -> Self {
+        Cpu {}
+    }
+}
+
+/// The typed elements of an operand.
+fn elements<'a, T: Element>(op: &'static str, memory: &'a Memory) -> Result<&'a [T]> {
+    match memory {
+        Memory::Host(host) => T::slice(host).ok_or_else(|| {
+            crate::ErrorKind::DTypes { op, left: T::DTYPE, right: host.dtype() }.into()
+        }),
+        Memory::Device(_) => Err(Error::other(format!("{op}: this memory is not the CPU's"))),
+    }
+}
+
+/// The typed elements of an output.
+fn elements_mut<'a, T: Element>(op: &'static str, memory: &'a mut Memory) -> Result<&'a mut [T]> {
+    match memory {
+        Memory::Host(host) => {
+            let right = host.dtype();
+            T::slice_mut(host).ok_or_else(|| crate::ErrorKind::DTypes { op, left: T::DTYPE, right }.into())
+        }
+        Memory::Device(_) => Err(Error::other(format!("{op}: this memory is not the CPU's"))),
+    }
+}
+
+/// Runs `$body` with `$T` standing for the float type of `$dtype`.
+macro_rules! float {
+    ($op:expr, $dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            dtype => Err(crate::ErrorKind::DType { op: $op, dtype, hint: "convert with `.to_dtype(DType::F32)`" }.into()),
+        }
+    };
+}
+
+/// Runs `$body` with `$T` standing for any element type.
+macro_rules! any {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            DType::I64 => {
+                type $T = i64;
+                $body
+            }
+        }
+    };
+}
+
+impl Backend for Cpu {
+    fn name(&self) -> String {
+        "cpu".into()
+    }
+
+    fn supports(&self, _dtype: DType) -> bool {
+        true
+    }
+
+    fn allocate(&self, dtype: DType, len: usize) -> Result<Memory> {
+        Ok(Memory::Host(Host::zeros(dtype, len)))
+    }
+
+    fn upload(&self, host: Host) -> Result<Memory> {
+        Ok(Memory::Host(host))
+    }
+
+    fn download(&self, memory: &Memory) -> Result<Host> {
+        match memory {
+            Memory::Host(host) => Ok(host.clone()),
+            Memory::Device(_) => Err(Error::other("download: this memory is not the CPU's")),
+        }
+    }
+
+    fn fill(&self, out: &mut Memory, value: f64) -> Result<()> {
+        any!(out.dtype(), T => elements_mut::<T>("fill", out)?.fill(T::from_f64(value)));
+        Ok(())
+    }
+
+    fn copy(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()> {
+        let (from, into) = (x.memory.dtype(), out.dtype());
+        if from == into {
+            // Without a detour through f64, so that large integers stay exact.
+            return any!(from, T => {
+                map::copy::<T, T>(elements("copy", x.memory)?, x.layout, elements_mut("copy", out)?, to, |v| v);
+                Ok(())
+            });
+        }
+        any!(from, T => any!(into, U => {
+            let (x, out) = ((elements::<T>("to_dtype", x.memory)?, x.layout), elements_mut::<U>("to_dtype", out)?);
+            map::copy(x.0, x.1, out, to, |v| U::from_f64(v.to_f64()));
+            Ok(())
+        }))
+    }
+
+    fn unary(&self, op: Unary, x: Arg, out: &mut Memory) -> Result<()> {
+        let name = op.kind.name();
+        float!(name, x.memory.dtype(), T => {
+            map::unary::<T>(op, elements(name, x.memory)?, x.layout, elements_mut(name, out)?);
+            Ok(())
+        })
+    }
+
+    fn unary_grad(&self, op: Unary, kept: Arg, g: Arg, out: &mut Memory) -> Result<()> {
+        let name = op.kind.name();
+        float!(name, g.memory.dtype(), T => {
+            let (k, dy) = (elements(name, kept.memory)?, elements(name, g.memory)?);
+            map::unary_grad::<T>(op, (k, kept.layout), (dy, g.layout), elements_mut(name, out)?);
+            Ok(())
+        })
+    }
+
+    fn binary(&self, op: Binary, a: Arg, b: Arg, out: &mut Memory) -> Result<()> {
+        let name = op.name();
+        float!(name, a.memory.dtype(), T => {
+            let (x, y) = (elements(name, a.memory)?, elements(name, b.memory)?);
+            map::binary::<T>(op, (x, a.layout), (y, b.layout), elements_mut(name, out)?);
+            Ok(())
+        })
+    }
+
+    fn binary_grad(&self, op: Binary, side: usize, a: Arg, b: Arg, g: Arg, out: &mut Memory) -> Result<()> {
+        let name = op.name();
+        float!(name, g.memory.dtype(), T => {
+            let (x, y, dz) = (elements(name, a.memory)?, elements(name, b.memory)?, elements(name, g.memory)?);
+            let out = elements_mut(name, out)?;
+            map::binary_grad::<T>(op, side, (x, a.layout), (y, b.layout), (dz, g.layout), out);
+            Ok(())
+        })
+    }
+
+    fn accumulate(&self, x: Arg, out: &mut Memory) -> Result<()> {
+        float!("accumulate", out.dtype(), T => {
+            map::accumulate::<T>(elements("accumulate", x.memory)?, x.layout, elements_mut("accumulate", out)?);
+            Ok(())
+        })
+    }
+
+    fn reduce(&self, op: Reduce, x: Arg, axes: usize, out: &mut Memory) -> Result<()> {
+        match op {
+            Reduce::Sum => float!("sum", x.memory.dtype(), T => {
+                reduce::sum::<T>(elements("sum", x.memory)?, x.layout, axes, elements_mut("sum", out)?);
+                Ok(())
+            }),
+        }
+    }
+
+    fn gemm(&self, gemm: Gemm, out: &mut Memory) -> Result<()> {
+        float!("matmul", out.dtype(), T => gemm::run::<T>(gemm, out))
+    }
+
+    fn gather(&self, x: Arg, index: Arg, out: &mut Memory) -> Result<()> {
+        let at = elements::<i64>("index_select", index.memory)?;
+        any!(x.memory.dtype(), T => {
+            let out = elements_mut::<T>("index_select", out)?;
+            index::gather::<T>(elements("index_select", x.memory)?, x.layout, (at, index.layout), out)
+        })
+    }
+
+    fn scatter_add(&self, x: Arg, index: Arg, rows: usize, out: &mut Memory) -> Result<()> {
+        let at = elements::<i64>("scatter_add", index.memory)?;
+        float!("scatter_add", x.memory.dtype(), T => {
+            let out = elements_mut::<T>("scatter_add", out)?;
+            index::scatter_add::<T>(elements("scatter_add", x.memory)?, x.layout, (at, index.layout), rows, out)
+        })
+    }
+
+    fn random(&self, random: Random, stream: Stream, out: &mut Memory) -> Result<()> {
+        float!("random", out.dtype(), T => {
+            for (i, o) in elements_mut::<T>("random", out)?.iter_mut().enumerate() {
+                *o = random.draw(&stream, i) as T;
+            }
+            Ok(())
+        })
+    }
+}

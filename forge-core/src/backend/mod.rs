@@ -1,0 +1,336 @@
+//! What a device must be able to do.
+//!
+//! A backend implements the required primitives of [`Backend`]: memory, strided copy, elementwise maps, reductions,
+//! matrix products, gather and scatter, random numbers. Families of coarse operations ([`Rnn`], [`Optim`]) are by
+//! default composed of the primitives, so that they are right on any device from its first day; a fast backend
+//! overrides a family's forward and backward together.
+
+mod composed;
+mod cpu;
+mod elementwise;
+pub mod reference;
+mod scalar;
+
+pub use composed::Composed;
+pub use cpu::Cpu;
+pub use elementwise::{Binary, Keep, Unary, UnaryKind};
+pub(crate) use elementwise::{for_each_binary, for_each_unary};
+pub use scalar::{Dual, Scalar};
+
+use crate::layout::Layout;
+use crate::rng::Stream;
+use crate::{DType, Host, Result, Tensor};
+use std::any::Any;
+use std::fmt::Debug;
+
+/// Elements on a device: host memory, or whatever the backend keeps.
+#[derive(Debug)]
+pub enum Memory {
+    /// Elements in host memory.
+    Host(Host),
+    /// Elements elsewhere, known to their backend only.
+    Device(Box<dyn DeviceMemory>),
+}
+
+impl Memory {
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Memory::Host(host) => host.dtype(),
+            Memory::Device(memory) => memory.dtype(),
+        }
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Memory::Host(host) => host.len(),
+            Memory::Device(memory) => memory.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Memory that only its own backend can read.
+pub trait DeviceMemory: Any + Debug + Send + Sync {
+    /// Element type.
+    fn dtype(&self) -> DType;
+    /// Number of elements.
+    fn len(&self) -> usize;
+    /// Whether there is no element.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// For the backend to find its own type again.
+    fn as_any(&self) -> &dyn Any;
+    /// For the backend to find its own type again.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+/// A strided operand of a primitive.
+#[derive(Clone, Copy, Debug)]
+pub struct Arg<'a> {
+    /// The elements.
+    pub memory: &'a Memory,
+    /// Which of them, in what order.
+    pub layout: &'a Layout,
+}
+
+/// How elements of one slice become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reduce {
+    /// Their sum.
+    Sum,
+}
+
+/// A random number's distribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Random {
+    /// Uniform in [0, 1).
+    Uniform,
+    /// Standard normal.
+    Normal,
+    /// `1 / keep` with probability `keep`, else 0: the factor of inverted dropout.
+    Mask {
+        /// Probability of a non-zero factor.
+        keep: f64,
+    },
+}
+
+impl Random {
+    /// Element `i` of the distribution drawn from `stream`: the definition that every device follows.
+    pub fn draw(self, stream: &Stream, i: usize) -> f64 {
+        match self {
+            Random::Uniform => stream.uniform(i),
+            Random::Normal => stream.normal(i),
+            Random::Mask { keep } => {
+                if stream.uniform(i) < keep {
+                    1.0 / keep
+                } else {
+                    0.0
+                }
+            }
+        }
+    }
+}
+
+/// A batch of matrix products with epilogue: `out = act(alpha · a·b + beta · out + bias)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Gemm<'a> {
+    /// `[batch…, m, k]`, any strides.
+    pub a: Arg<'a>,
+    /// `[batch…, k, n]`, any strides, the same batch dimensions.
+    pub b: Arg<'a>,
+    /// Factor of the product.
+    pub alpha: f64,
+    /// Factor of what `out` held before; with 0 its contents are not read.
+    pub beta: f64,
+    /// `[n]`, added to each row.
+    pub bias: Option<Arg<'a>>,
+    /// Applied last.
+    pub activation: Option<Unary>,
+}
+
+/// A device. All outputs are row-major and given by the caller; operand layouts have the shapes that the operation
+/// needs (broadcasting is already done by strides of 0). Results depend on shapes and values only, never on the
+/// number of threads or the load, so that a run can be repeated to the bit.
+pub trait Backend: Debug + Send + Sync + 'static {
+    /// Name with index, such as `cpu` or `cuda:0`.
+    fn name(&self) -> String;
+
+    /// Whether tensors of this type can live here.
+    fn supports(&self, dtype: DType) -> bool;
+
+    /// Room for `len` elements, of unspecified value.
+    fn allocate(&self, dtype: DType, len: usize) -> Result<Memory>;
+
+    /// Takes back memory that no tensor uses any more.
+    fn recycle(&self, memory: Memory) {
+        drop(memory);
+    }
+
+    /// Elements from the host.
+    fn upload(&self, host: Host) -> Result<Memory>;
+
+    /// All elements of a memory, to the host.
+    fn download(&self, memory: &Memory) -> Result<Host>;
+
+    /// Sets every element.
+    fn fill(&self, out: &mut Memory, value: f64) -> Result<()>;
+
+    /// Copies `x` to the elements of `out` that `to` names, in index order, converting the element type if they differ.
+    fn copy(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()>;
+
+    /// `out = op(x)`
+    fn unary(&self, op: Unary, x: Arg, out: &mut Memory) -> Result<()>;
+
+    /// `out = g · op'`, where `kept` is the input or output of `op` as [`UnaryKind::keep`] says.
+    fn unary_grad(&self, op: Unary, kept: Arg, g: Arg, out: &mut Memory) -> Result<()>;
+
+    /// `out = op(a, b)`
+    fn binary(&self, op: Binary, a: Arg, b: Arg, out: &mut Memory) -> Result<()>;
+
+    /// `out = g · ∂op/∂a` for side 0, `g · ∂op/∂b` for side 1.
+    fn binary_grad(&self, op: Binary, side: usize, a: Arg, b: Arg, g: Arg, out: &mut Memory) -> Result<()>;
+
+    /// `out += x`, all of `out`.
+    fn accumulate(&self, x: Arg, out: &mut Memory) -> Result<()>;
+
+    /// Reduces the trailing `axes` dimensions of `x`; `out` has the shape of the others.
+    fn reduce(&self, op: Reduce, x: Arg, axes: usize, out: &mut Memory) -> Result<()>;
+
+    /// A batch of matrix products; see [`Gemm`].
+    fn gemm(&self, gemm: Gemm, out: &mut Memory) -> Result<()>;
+
+    /// `out[i, …] = x[index[i], …]`. An index outside `x` is an error.
+    fn gather(&self, x: Arg, index: Arg, out: &mut Memory) -> Result<()>;
+
+    /// `out[index[i], …] += x[i, …]`, in the order of `i`. `out` has `rows` rows and is zeroed first.
+    fn scatter_add(&self, x: Arg, index: Arg, rows: usize, out: &mut Memory) -> Result<()>;
+
+    /// Fills `out` with elements of `stream` by the definition of [`Random::draw`].
+    fn random(&self, random: Random, stream: Stream, out: &mut Memory) -> Result<()>;
+
+    /// Recurrent layers over a sequence.
+    fn rnn(&self) -> &dyn Rnn {
+        &Composed
+    }
+
+    /// Parameter updates.
+    fn optim(&self) -> &dyn Optim {
+        &Composed
+    }
+}
+
+/// What a family's forward keeps for its backward; known to that family only.
+#[derive(Debug)]
+pub struct Saved {
+    value: Box<dyn Any + Send + Sync>,
+    bytes: usize,
+}
+
+impl Saved {
+    /// Wraps what is kept, with its size in bytes.
+    pub fn new<T: Debug + Send + Sync + 'static>(value: T, bytes: usize) -> Self {
+        Saved { value: Box::new(value), bytes }
+    }
+
+    /// The value, if it was wrapped as this type.
+    pub fn take<T: 'static>(self) -> Result<T> {
+        let value = self.value.downcast::<T>().map_err(|_| {
+            crate::Error::other("backward got what another backend's forward kept; a family overrides both or none")
+        })?;
+        Ok(*value)
+    }
+
+    /// Bytes held until backward.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// The operands of an LSTM over a sequence, all untracked.
+///
+/// Gates are in PyTorch's order: input, forget, cell, output.
+#[derive(Clone, Debug)]
+pub struct LstmArgs {
+    /// `[batch, time, features]`
+    pub x: Tensor,
+    /// `[batch, hidden]`
+    pub h0: Tensor,
+    /// `[batch, hidden]`
+    pub c0: Tensor,
+    /// `[4 hidden, features]`
+    pub w_ih: Tensor,
+    /// `[4 hidden, hidden]`
+    pub w_hh: Tensor,
+    /// `[4 hidden]`
+    pub b_ih: Tensor,
+    /// `[4 hidden]`
+    pub b_hh: Tensor,
+}
+
+/// The results of an LSTM over a sequence, or the gradients that arrive at them.
+#[derive(Clone, Debug)]
+pub struct LstmOut<T = Tensor> {
+    /// `[batch, time, hidden]`
+    pub y: T,
+    /// `[batch, hidden]`, the hidden state after the last step.
+    pub h_n: T,
+    /// `[batch, hidden]`, the cell state after the last step.
+    pub c_n: T,
+}
+
+/// Recurrent layers over a whole sequence: one node of the tape each.
+pub trait Rnn: Send + Sync {
+    /// Runs the sequence. With `keep`, also gives what backward needs.
+    fn lstm(&self, args: &LstmArgs, keep: bool) -> Result<(LstmOut, Option<Saved>)>;
+
+    /// Gradients of the seven operands in the order of [`LstmArgs`]; those not needed may be `None`.
+    fn lstm_backward(
+        &self,
+        args: &LstmArgs,
+        saved: Saved,
+        grads: LstmOut<Option<Tensor>>,
+        needs: &[bool; 7],
+    ) -> Result<[Option<Tensor>; 7]>;
+}
+
+/// One parameter with its gradient and optimizer moments.
+#[derive(Debug)]
+pub struct Slot<'a> {
+    /// The parameter's value, updated in place where it is uniquely held.
+    pub value: &'a mut Tensor,
+    /// Its gradient.
+    pub grad: &'a Tensor,
+    /// First moment: Adam's mean, SGD's velocity.
+    pub first: &'a mut Tensor,
+    /// Second moment (Adam).
+    pub second: &'a mut Tensor,
+}
+
+/// The constants of one Adam step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// Learning rate.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the denominator.
+    pub eps: f64,
+    /// Number of this step, from 1.
+    pub step: u64,
+}
+
+/// The constants of one SGD step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SgdStep {
+    /// Learning rate.
+    pub lr: f64,
+    /// Decay of the velocity; 0 for plain SGD, which leaves the moments untouched.
+    pub momentum: f64,
+    /// Whether to look ahead along the velocity.
+    pub nesterov: bool,
+    /// Number of this step, from 1. The first sets the velocity to the gradient.
+    pub step: u64,
+}
+
+/// Updates of many parameters at once.
+pub trait Optim: Send + Sync {
+    /// Adam without weight decay: Kingma and Ba, ICLR 2015, with PyTorch's placement of `eps`.
+    fn adam(&self, slots: &mut [Slot], step: AdamStep) -> Result<()>;
+
+    /// Stochastic gradient descent with momentum, as PyTorch defines it.
+    fn sgd(&self, slots: &mut [Slot], step: SgdStep) -> Result<()>;
+
+    /// The sum of squares of all elements of all tensors, accumulated in f64.
+    fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64>;
+}

@@ -1,0 +1,201 @@
+//! The oracle: naive loops straight from the definitions, generic over the number.
+//!
+//! With f64 they give values, with [`Dual`](super::Dual) numbers exact derivatives in a direction. Nothing here shares
+//! code with the fast kernels, and nothing here is ever made fast.
+
+use super::{Binary, Random, Scalar, Unary};
+use crate::rng::Stream;
+
+/// A row-major array.
+#[derive(Clone, Debug)]
+pub struct Array<S> {
+    /// Sizes of the dimensions.
+    pub shape: Vec<usize>,
+    /// Elements.
+    pub data: Vec<S>,
+}
+
+impl<S: Scalar> Array<S> {
+    /// An array whose element at each index is `f(index)`.
+    pub fn build(shape: &[usize], mut f: impl FnMut(&[usize]) -> S) -> Self {
+        let count: usize = shape.iter().product();
+        let mut index = vec![0; shape.len()];
+        let data = (0..count)
+            .map(|flat| {
+                let mut rest = flat;
+                for d in (0..shape.len()).rev() {
+                    index[d] = rest % shape[d];
+                    rest /= shape[d];
+                }
+                f(&index)
+            })
+            .collect();
+        Array { shape: shape.to_vec(), data }
+    }
+
+    /// The element at an index; dimensions of size 1 repeat, and missing leading ones are ignored.
+    pub fn at(&self, index: &[usize]) -> S {
+        let lead = index.len() - self.shape.len();
+        let flat = self.shape.iter().zip(&index[lead..]).fold(0, |flat, (&size, &i)| flat * size + i.min(size - 1));
+        self.data[flat]
+    }
+
+    fn total(values: impl Iterator<Item = S>) -> S {
+        values.fold(S::zero(), |a, b| a + b)
+    }
+}
+
+fn broadcast_shape(a: &[usize], b: &[usize]) -> Vec<usize> {
+    let rank = a.len().max(b.len());
+    let size = |s: &[usize], d: usize| (d + s.len()).checked_sub(rank).map_or(1, |k| s[k]);
+    (0..rank).map(|d| if size(a, d) == 1 { size(b, d) } else { size(a, d) }).collect()
+}
+
+/// Elementwise, one operand.
+pub fn unary<S: Scalar>(op: Unary, x: &Array<S>) -> Array<S> {
+    let constants = op.constants.map(S::from_f64);
+    Array { shape: x.shape.clone(), data: x.data.iter().map(|&v| op.kind.value(v, constants)).collect() }
+}
+
+/// Elementwise, two operands, broadcast together.
+pub fn binary<S: Scalar>(op: Binary, a: &Array<S>, b: &Array<S>) -> Array<S> {
+    Array::build(&broadcast_shape(&a.shape, &b.shape), |i| op.value(a.at(i), b.at(i)))
+}
+
+/// `[…, m, k] x […, k, n]`, leading dimensions broadcast.
+pub fn matmul<S: Scalar>(a: &Array<S>, b: &Array<S>) -> Array<S> {
+    let (ra, rb) = (a.shape.len(), b.shape.len());
+    let (m, k, n) = (a.shape[ra - 2], a.shape[ra - 1], b.shape[rb - 1]);
+    let mut shape = broadcast_shape(&a.shape[..ra - 2], &b.shape[..rb - 2]);
+    shape.extend([m, n]);
+    Array::build(&shape, |i| {
+        let (lead, at) = i.split_at(i.len() - 2);
+        Array::total((0..k).map(|p| a.at(&[lead, &[at[0], p]].concat()) * b.at(&[lead, &[p, at[1]]].concat())))
+    })
+}
+
+/// Sum over `axes`; kept as size 1 with `keep`.
+pub fn sum<S: Scalar>(x: &Array<S>, axes: &[usize], keep: bool) -> Array<S> {
+    let kept: Vec<usize> = (0..x.shape.len()).map(|d| if axes.contains(&d) { 1 } else { x.shape[d] }).collect();
+    let mut out = Array::build(&kept, |_| S::zero());
+    let each = Array::build(&x.shape, |i| {
+        let to = kept.iter().zip(i).fold(0, |flat, (&size, &i)| flat * size + i.min(size.max(1) - 1));
+        out.data[to] = out.data[to] + x.at(i);
+        S::zero()
+    });
+    drop(each);
+    if !keep {
+        out.shape = (0..x.shape.len()).filter(|d| !axes.contains(d)).map(|d| x.shape[d]).collect();
+    }
+    out
+}
+
+/// Another shape over the same elements.
+pub fn reshape<S: Scalar>(x: &Array<S>, shape: &[usize]) -> Array<S> {
+    Array { shape: shape.to_vec(), data: x.data.clone() }
+}
+
+/// Another order of dimensions.
+pub fn permute<S: Scalar>(x: &Array<S>, order: &[usize]) -> Array<S> {
+    let shape: Vec<usize> = order.iter().map(|&d| x.shape[d]).collect();
+    Array::build(&shape, |i| {
+        let mut from = vec![0; order.len()];
+        order.iter().zip(i).for_each(|(&d, &i)| from[d] = i);
+        x.at(&from)
+    })
+}
+
+/// `len` elements of one dimension from `start` in steps of `step`.
+pub fn slice<S: Scalar>(x: &Array<S>, axis: usize, start: usize, len: usize, step: usize) -> Array<S> {
+    let mut shape = x.shape.clone();
+    shape[axis] = len;
+    Array::build(&shape, |i| {
+        let mut from = i.to_vec();
+        from[axis] = start + i[axis] * step;
+        x.at(&from)
+    })
+}
+
+/// Repeats dimensions of size 1 to reach `shape`.
+pub fn expand<S: Scalar>(x: &Array<S>, shape: &[usize]) -> Array<S> {
+    Array::build(shape, |i| x.at(i))
+}
+
+/// Side by side along one dimension.
+pub fn concat<S: Scalar>(parts: &[Array<S>], axis: usize) -> Array<S> {
+    let mut shape = parts[0].shape.clone();
+    shape[axis] = parts.iter().map(|p| p.shape[axis]).sum();
+    Array::build(&shape, |i| {
+        let mut from = i.to_vec();
+        for part in parts {
+            if from[axis] < part.shape[axis] {
+                return part.at(&from);
+            }
+            from[axis] -= part.shape[axis];
+        }
+        S::zero()
+    })
+}
+
+/// The indexed rows of the first dimension.
+pub fn index_select<S: Scalar>(x: &Array<S>, index: &[usize]) -> Array<S> {
+    let mut shape = x.shape.clone();
+    shape[0] = index.len();
+    Array::build(&shape, |i| {
+        let mut from = i.to_vec();
+        from[0] = index[i[0]];
+        x.at(&from)
+    })
+}
+
+/// Inverted dropout with the factors of a stream.
+pub fn dropout<S: Scalar>(x: &Array<S>, keep: f64, stream: &Stream) -> Array<S> {
+    let factor = |i| S::from_f64(Random::Mask { keep }.draw(stream, i));
+    Array { shape: x.shape.clone(), data: x.data.iter().enumerate().map(|(i, &v)| v * factor(i)).collect() }
+}
+
+/// Mean of squared differences.
+pub fn mse<S: Scalar>(a: &Array<S>, b: &Array<S>) -> Array<S> {
+    let squares = Array::total(a.data.iter().zip(&b.data).map(|(&x, &y)| (x - y) * (x - y)));
+    Array { shape: vec![], data: vec![squares / S::from_f64(a.data.len() as f64)] }
+}
+
+/// Mean of absolute differences.
+pub fn mae<S: Scalar>(a: &Array<S>, b: &Array<S>) -> Array<S> {
+    let total = Array::total(a.data.iter().zip(&b.data).map(|(&x, &y)| (x - y).abs()));
+    Array { shape: vec![], data: vec![total / S::from_f64(a.data.len() as f64)] }
+}
+
+/// An LSTM over a sequence, straight from its equations: Hochreiter and Schmidhuber, *Long short-term memory*, Neural
+/// Computation 1997, with the forget gate of Gers, Schmidhuber and Cummins (2000) and PyTorch's order and biases.
+///
+/// `x` is x, h0, c0, w_ih, w_hh, b_ih, b_hh; the results are y, h_n, c_n.
+pub fn lstm<S: Scalar>(x: &[Array<S>]) -> Vec<Array<S>> {
+    let [input, h0, c0, w_ih, w_hh, b_ih, b_hh] = x else { return Vec::new() };
+    let (batch, time, features) = (input.shape[0], input.shape[1], input.shape[2]);
+    let hidden = h0.shape[1];
+    let (mut h, mut c) = (h0.clone(), c0.clone());
+    let mut y = Array::build(&[batch, time, hidden], |_| S::zero());
+    for t in 0..time {
+        let gate = |h: &Array<S>, b: usize, row: usize| {
+            let from_input = Array::total((0..features).map(|f| input.at(&[b, t, f]) * w_ih.at(&[row, f])));
+            let from_hidden = Array::total((0..hidden).map(|k| h.at(&[b, k]) * w_hh.at(&[row, k])));
+            from_input + from_hidden + b_ih.at(&[row]) + b_hh.at(&[row])
+        };
+        let next_c = Array::build(&[batch, hidden], |at| {
+            let (b, j) = (at[0], at[1]);
+            let i = gate(&h, b, j).sigmoid();
+            let f = gate(&h, b, hidden + j).sigmoid();
+            let g = gate(&h, b, 2 * hidden + j).tanh();
+            f * c.at(at) + i * g
+        });
+        h = Array::build(&[batch, hidden], |at| gate(&h, at[0], 3 * hidden + at[1]).sigmoid() * next_c.at(at).tanh());
+        c = next_c;
+        for b in 0..batch {
+            for j in 0..hidden {
+                y.data[(b * time + t) * hidden + j] = h.at(&[b, j]);
+            }
+        }
+    }
+    vec![y, h, c]
+}

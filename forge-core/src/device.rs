@@ -1,0 +1,54 @@
+//! Devices: where tensors live and who computes on them.
+
+use crate::backend::{Backend, Cpu};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+
+/// A handle on a backend. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Device(Arc<dyn Backend>);
+
+impl Device {
+    /// A device run by `backend`.
+    pub fn new(backend: impl Backend) -> Self {
+        Device(Arc::new(backend))
+    }
+
+    /// The CPU. All handles that this gives are the same device.
+    pub fn cpu() -> Self {
+        static CPU: LazyLock<Device> = LazyLock::new(|| Device::new(Cpu::new()));
+        CPU.clone()
+    }
+}
+
+impl Deref for Device {
+    type Target = dyn Backend;
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Device::cpu()
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.name())
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.name())
+    }
+}

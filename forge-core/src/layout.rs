@@ -1,0 +1,403 @@
+//! Shapes, strides and views: which element of a storage stands at which index of a tensor.
+
+use crate::{Error, Result};
+use std::fmt;
+use std::ops::Deref;
+
+/// The highest number of dimensions.
+pub const MAX_RANK: usize = 6;
+
+/// A short list of sizes, held inline.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Dims {
+    len: u8,
+    sizes: [usize; MAX_RANK],
+}
+
+impl Dims {
+    /// From a slice of at most [`MAX_RANK`] sizes.
+    pub fn new(op: &'static str, sizes: &[usize]) -> Result<Self> {
+        if sizes.len() > MAX_RANK {
+            return Err(Error::shape(op, format!("{sizes:?} has {} dimensions; at most {MAX_RANK}", sizes.len())));
+        }
+        Ok(Self::filled(sizes))
+    }
+
+    /// From a slice that is known to be short enough.
+    pub(crate) fn filled(from: &[usize]) -> Self {
+        let mut sizes = [0; MAX_RANK];
+        sizes[..from.len()].copy_from_slice(from);
+        Dims { len: from.len() as u8, sizes }
+    }
+
+    /// Product of the sizes; 1 for no dimension.
+    pub fn count(&self) -> usize {
+        self.iter().product()
+    }
+
+    pub(crate) fn as_mut(&mut self) -> &mut [usize] {
+        &mut self.sizes[..self.len as usize]
+    }
+}
+
+impl Deref for Dims {
+    type Target = [usize];
+    fn deref(&self) -> &[usize] {
+        &self.sizes[..self.len as usize]
+    }
+}
+
+impl fmt::Debug for Dims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &**self)
+    }
+}
+
+/// How a tensor's indices map to the elements of its storage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    shape: Dims,
+    strides: Dims,
+    offset: usize,
+}
+
+impl Layout {
+    /// Row-major, from the start of the storage.
+    pub fn contiguous(shape: Dims) -> Self {
+        let mut strides = shape;
+        let mut step = 1;
+        for (stride, &size) in strides.as_mut().iter_mut().zip(shape.iter()).rev() {
+            *stride = step;
+            step *= size.max(1);
+        }
+        Layout { shape, strides, offset: 0 }
+    }
+
+    /// Sizes of the dimensions.
+    pub fn shape(&self) -> &Dims {
+        &self.shape
+    }
+
+    /// Elements between neighbours, a dimension each; 0 repeats one element.
+    pub fn strides(&self) -> &[usize] {
+        &self.strides
+    }
+
+    /// Position of the first element.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Number of elements.
+    pub fn count(&self) -> usize {
+        self.shape.count()
+    }
+
+    /// Whether the elements lie side by side in row-major order.
+    pub fn is_contiguous(&self) -> bool {
+        let mut step = 1;
+        for (&size, &stride) in self.shape.iter().zip(self.strides.iter()).rev() {
+            if size != 1 {
+                if stride != step {
+                    return false;
+                }
+                step *= size;
+            }
+        }
+        true
+    }
+
+    /// The range of elements, when they lie side by side.
+    pub fn contiguous_range(&self) -> Option<std::ops::Range<usize>> {
+        self.is_contiguous().then(|| self.offset..self.offset + self.count())
+    }
+
+    /// The same elements in another order of dimensions.
+    pub fn permute(&self, op: &'static str, order: &[usize]) -> Result<Self> {
+        let mut seen = [false; MAX_RANK];
+        let fits = order.len() == self.rank()
+            && order.iter().all(|&d| d < self.rank() && !std::mem::replace(&mut seen[d], true));
+        if !fits {
+            return Err(Error::shape(
+                op,
+                format!("{order:?} is not an order of the {} dimensions of {:?}", self.rank(), self.shape),
+            ));
+        }
+        let mut out = *self;
+        for (to, &from) in order.iter().enumerate() {
+            out.shape.as_mut()[to] = self.shape[from];
+            out.strides.as_mut()[to] = self.strides[from];
+        }
+        Ok(out)
+    }
+
+    /// `len` elements of dimension `axis` from `start`, every `step`-th.
+    pub fn slice(&self, op: &'static str, axis: usize, start: usize, len: usize, step: usize) -> Result<Self> {
+        self.check_axis(op, axis)?;
+        let size = self.shape[axis];
+        let last = if len == 0 { start } else { start + (len - 1) * step };
+        if step == 0 || start > size || (len > 0 && last >= size) {
+            return Err(Error::shape(
+                op,
+                format!("{len} elements from {start} in steps of {step} do not fit dimension {axis} of {:?}", self.shape),
+            ));
+        }
+        let mut out = *self;
+        out.shape.as_mut()[axis] = len;
+        if len > 0 {
+            out.offset += start * self.strides[axis];
+        }
+        out.strides.as_mut()[axis] *= step;
+        Ok(out)
+    }
+
+    /// Another shape over the same elements, if that needs no copy.
+    pub fn reshape(&self, shape: Dims) -> Option<Self> {
+        if shape.count() != self.count() {
+            return None;
+        }
+        if self.is_contiguous() {
+            return Some(Layout { offset: self.offset, ..Layout::contiguous(shape) });
+        }
+        // Group the old dimensions into runs that each cover a run of new ones, and split each with its stride.
+        let old: Vec<(usize, usize)> =
+            self.shape.iter().copied().zip(self.strides.iter().copied()).filter(|&(n, _)| n != 1).collect();
+        let mut strides = Dims::filled(&shape);
+        let (mut i, mut j) = (0, 0);
+        while j < shape.len() {
+            if shape[j] == 1 {
+                strides.as_mut()[j] = 0;
+                j += 1;
+                continue;
+            }
+            let (mut old_count, old_first) = (old.get(i)?.0, i);
+            let (mut new_count, new_first) = (shape[j], j);
+            while old_count != new_count {
+                if old_count < new_count {
+                    i += 1;
+                    old_count *= old.get(i)?.0;
+                } else {
+                    j += 1;
+                    new_count *= *shape.get(j)?;
+                }
+            }
+            if old[old_first..=i].windows(2).any(|w| w[0].1 != w[1].1 * w[1].0) {
+                return None;
+            }
+            let mut step = old[i].1;
+            for d in (new_first..=j).rev() {
+                strides.as_mut()[d] = step;
+                step *= shape[d];
+            }
+            i += 1;
+            j += 1;
+        }
+        Some(Layout { shape, strides, offset: self.offset })
+    }
+
+    /// Repeat dimensions of size 1, and add leading ones, to reach `shape` without a copy.
+    pub fn expand(&self, op: &'static str, shape: Dims) -> Result<Self> {
+        let error = || Error::shape(op, format!("{:?} does not broadcast to {shape:?}", self.shape));
+        let lead = shape.len().checked_sub(self.rank()).ok_or_else(error)?;
+        let mut strides = shape;
+        for d in 0..shape.len() {
+            strides.as_mut()[d] = match d.checked_sub(lead) {
+                None => 0,
+                Some(k) if self.shape[k] == shape[d] => self.strides[k],
+                Some(k) if self.shape[k] == 1 => 0,
+                Some(_) => return Err(error()),
+            };
+        }
+        Ok(Layout { shape, strides, offset: self.offset })
+    }
+
+    /// A dimension of size 1 before `axis`.
+    pub fn unsqueeze(&self, op: &'static str, axis: usize) -> Result<Self> {
+        if axis > self.rank() || self.rank() == MAX_RANK {
+            return Err(Error::shape(op, format!("no room for a new dimension {axis} in {:?}", self.shape)));
+        }
+        let insert = |dims: &[usize], value: usize| {
+            let mut all = dims.to_vec();
+            all.insert(axis, value);
+            Dims::filled(&all)
+        };
+        Ok(Layout { shape: insert(&self.shape, 1), strides: insert(&self.strides, 0), offset: self.offset })
+    }
+
+    /// The first `n` dimensions, from the same offset.
+    pub(crate) fn leading(&self, n: usize) -> Self {
+        Layout { shape: Dims::filled(&self.shape[..n]), strides: Dims::filled(&self.strides[..n]), offset: self.offset }
+    }
+
+    /// The dimensions after the first `n`, from offset 0.
+    pub(crate) fn trailing(&self, n: usize) -> Self {
+        Layout { shape: Dims::filled(&self.shape[n..]), strides: Dims::filled(&self.strides[n..]), offset: 0 }
+    }
+
+    pub(crate) fn check_axis(&self, op: &'static str, axis: usize) -> Result<()> {
+        if axis < self.rank() {
+            return Ok(());
+        }
+        Err(Error::shape(op, format!("dimension {axis} of {:?}, which has {}", self.shape, self.rank())))
+    }
+}
+
+/// The shape that two operands broadcast to, by NumPy's rule: from the right, sizes are equal or one of them is 1.
+pub fn broadcast(op: &'static str, a: &Dims, b: &Dims) -> Result<Dims> {
+    let rank = a.len().max(b.len());
+    let mut out = Dims::filled(&[1; MAX_RANK][..rank]);
+    for d in 0..rank {
+        let size = |dims: &Dims| (d + dims.len()).checked_sub(rank).map_or(1, |k| dims[k]);
+        out.as_mut()[d] = match (size(a), size(b)) {
+            (x, y) if x == y => x,
+            (1, y) => y,
+            (x, 1) => x,
+            _ => return Err(Error::shape(op, format!("{a:?} and {b:?} do not broadcast together"))),
+        };
+    }
+    Ok(out)
+}
+
+/// `N` operands of one shape as a list of inner runs: `n` elements each, one start and one stride an operand.
+/// Neighbouring dimensions are merged where every operand allows it, so a contiguous operand gives one run.
+pub(crate) struct Runs<const N: usize> {
+    /// Outer sizes and strides, innermost last.
+    outer: Vec<(usize, [usize; N])>,
+    offsets: [usize; N],
+    /// Elements in a run.
+    pub n: usize,
+    /// Stride of each operand within a run.
+    pub strides: [usize; N],
+}
+
+impl<const N: usize> Runs<N> {
+    /// The layouts must have one shape.
+    pub fn new(layouts: [&Layout; N]) -> Self {
+        let mut merged: Vec<(usize, [usize; N])> = Vec::with_capacity(MAX_RANK);
+        for d in 0..layouts[0].rank() {
+            let size = layouts[0].shape[d];
+            if size == 1 {
+                continue;
+            }
+            let strides = layouts.map(|l| l.strides[d]);
+            match merged.last_mut() {
+                Some((n, s)) if (0..N).all(|k| s[k] == strides[k] * size) => {
+                    *n *= size;
+                    *s = strides;
+                }
+                _ => merged.push((size, strides)),
+            }
+        }
+        let (n, strides) = merged.pop().unwrap_or((1, [0; N]));
+        Runs { outer: merged, offsets: layouts.map(|l| l.offset), n, strides }
+    }
+
+    /// Calls `f` with the start of each run, in row-major order.
+    pub fn each(&self, mut f: impl FnMut([usize; N])) {
+        if self.n == 0 || self.outer.iter().any(|&(size, _)| size == 0) {
+            return;
+        }
+        let mut index = [0usize; MAX_RANK];
+        let mut at = self.offsets;
+        loop {
+            f(at);
+            let mut d = self.outer.len();
+            loop {
+                if d == 0 {
+                    return;
+                }
+                d -= 1;
+                let (size, strides) = &self.outer[d];
+                index[d] += 1;
+                if index[d] < *size {
+                    for k in 0..N {
+                        at[k] += strides[k];
+                    }
+                    break;
+                }
+                for k in 0..N {
+                    at[k] -= strides[k] * (size - 1);
+                }
+                index[d] = 0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn positions(layout: &Layout) -> Vec<usize> {
+        let runs = Runs::new([layout]);
+        let mut out = Vec::new();
+        runs.each(|[at]| out.extend((0..runs.n).map(|i| at + i * runs.strides[0])));
+        out
+    }
+
+    /// The element at each index, in row-major order, straight from the definition.
+    fn naive(layout: &Layout) -> Vec<usize> {
+        let mut out = vec![layout.offset()];
+        for (&size, &stride) in layout.shape().iter().zip(layout.strides()) {
+            out = out.iter().flat_map(|&p| (0..size).map(move |i| p + i * stride)).collect();
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn runs_visit_every_index_in_order(
+            shape in proptest::collection::vec(0usize..4, 0..5), seed in 0usize..1000, cut in 0usize..3,
+        ) {
+            let base = Layout::contiguous(Dims::filled(&shape));
+            let mut order: Vec<usize> = (0..shape.len()).collect();
+            let k = shape.len().max(1);
+            order.rotate_left(seed % k);
+            let mut layout = base.permute("test", &order).unwrap();
+            if !shape.is_empty() {
+                let axis = seed % shape.len();
+                let size = layout.shape()[axis];
+                let start = cut.min(size);
+                layout = layout.slice("test", axis, start, (size - start).div_ceil(2), 2).unwrap();
+            }
+            prop_assert_eq!(positions(&layout), naive(&layout));
+        }
+
+        #[test]
+        fn a_reshape_without_copy_keeps_the_order(
+            shape in proptest::collection::vec(1usize..5, 1..5), rotate in 0usize..4, split in 0usize..4,
+        ) {
+            let mut order: Vec<usize> = (0..shape.len()).collect();
+            order.rotate_left(rotate % shape.len());
+            let layout = Layout::contiguous(Dims::filled(&shape)).permute("test", &order).unwrap();
+            let mut target: Vec<usize> = layout.shape().to_vec();
+            if split % 2 == 0 && target.len() >= 2 {
+                let merged = target.remove(0);
+                target[0] *= merged;
+            } else if let Some(d) = target.iter().position(|n| n % 2 == 0) {
+                target[d] /= 2;
+                target.insert(d, 2);
+            }
+            if let Some(view) = layout.reshape(Dims::filled(&target)) {
+                prop_assert_eq!(naive(&view), naive(&layout));
+            } else {
+                prop_assert!(!layout.is_contiguous());
+            }
+        }
+    }
+
+    #[test]
+    fn broadcasting_follows_numpy() {
+        let d = Dims::filled;
+        assert_eq!(broadcast("add", &d(&[3, 1]), &d(&[4])).unwrap(), d(&[3, 4]));
+        assert_eq!(broadcast("add", &d(&[0, 1]), &d(&[1, 5])).unwrap(), d(&[0, 5]));
+        let error = broadcast("add", &d(&[2, 3]), &d(&[2])).unwrap_err();
+        assert_eq!(error.to_string(), "add: [2, 3] and [2] do not broadcast together");
+    }
+}

@@ -1,0 +1,50 @@
+//! `mean`: composed of `sum` and a constant factor.
+
+use super::sample::{ErrorSample, Input, Operation, Sample, sample};
+use crate::backend::{Unary, UnaryKind, reference};
+use crate::{Error, Result, Tensor};
+
+impl Tensor {
+    /// Mean over the dimensions `axes`, which are removed, or kept with size 1 if `keep`.
+    ///
+    /// # Errors
+    /// As [`Tensor::sum`], and when there is nothing to take the mean of.
+    pub fn mean(&self, axes: &[usize], keep: bool) -> Result<Tensor> {
+        let sum = self.sum(axes, keep)?;
+        let count: usize = axes.iter().map(|&d| self.shape()[d]).product();
+        if count == 0 {
+            return Err(Error::shape("mean", format!("there is no element over {axes:?} of {:?}", self.shape())));
+        }
+        sum.mul_scalar(1.0 / count as f64)
+    }
+
+    /// Mean of all elements.
+    pub fn mean_all(&self) -> Result<Tensor> {
+        self.mean(&(0..self.rank()).collect::<Vec<_>>(), false)
+    }
+}
+
+pub const OPERATION: Operation = Operation { name: "mean", formula: "Σ x / n over dimensions", samples, errors };
+
+fn samples() -> Vec<Sample> {
+    let cases: [(&[usize], &[usize]); 3] = [(&[5], &[0]), (&[3, 4, 5], &[1]), (&[3, 4, 5], &[0, 1, 2])];
+    cases
+        .into_iter()
+        .map(|(shape, axes)| {
+            let count: usize = axes.iter().map(|&d| shape[d]).product();
+            let factor = Unary::with(UnaryKind::MulScalar, 1.0 / count as f64);
+            sample!(
+                format!("{shape:?} over {axes:?}"),
+                vec![Input::new(shape)],
+                |x| x[0].mean(axes, false)?,
+                |r| reference::unary(factor, &reference::sum(&r[0], axes, false))
+            )
+        })
+        .collect()
+}
+
+fn errors() -> Vec<ErrorSample> {
+    vec![ErrorSample::new("mean: there is no element over [1] of [2, 0]", || {
+        Tensor::new::<f32>(&[], &[2, 0])?.mean(&[1], false)
+    })]
+}

@@ -1,0 +1,69 @@
+//! `permute` and `transpose`: another order of dimensions, without a copy.
+
+use super::sample::{ErrorSample, Input, Operation, Sample, sample};
+use crate::autograd::{Backward, Incoming, Outgoing, record};
+use crate::backend::reference;
+use crate::{Error, Result, Tensor};
+
+struct PermuteBackward(Vec<usize>);
+
+impl Backward for PermuteBackward {
+    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        let mut inverse = vec![0; self.0.len()];
+        self.0.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+        outgoing.send(0, incoming.one()?.permute(&inverse)?)
+    }
+}
+
+impl Tensor {
+    /// Dimension `i` of the result is dimension `order[i]` of this.
+    ///
+    /// # Errors
+    /// When `order` is not a permutation of the dimensions.
+    pub fn permute(&self, order: &[usize]) -> Result<Tensor> {
+        let out = self.view(self.layout().permute("permute", order)?);
+        let [out] = record("permute", &[self], [out], |_| Box::new(PermuteBackward(order.to_vec())))?;
+        Ok(out)
+    }
+
+    /// The last two dimensions swapped.
+    pub fn transpose(&self) -> Result<Tensor> {
+        let rank = self.rank();
+        if rank < 2 {
+            return Err(Error::shape("transpose", format!("{:?} has fewer than two dimensions", self.shape())));
+        }
+        let mut order: Vec<usize> = (0..rank).collect();
+        order.swap(rank - 2, rank - 1);
+        self.permute(&order)
+    }
+}
+
+pub const OPERATION: Operation =
+    Operation { name: "permute", formula: "dimension i of y is dimension order[i] of x", samples, errors };
+
+fn samples() -> Vec<Sample> {
+    let cases: [(&[usize], &[usize]); 4] =
+        [(&[3], &[0]), (&[3, 4], &[1, 0]), (&[2, 3, 4], &[2, 0, 1]), (&[2, 0, 4], &[1, 2, 0])];
+    cases
+        .into_iter()
+        .map(|(shape, order)| {
+            sample!(
+                format!("{shape:?} to {order:?}"),
+                vec![Input::new(shape)],
+                |x| x[0].permute(order)?,
+                |r| reference::permute(&r[0], order)
+            )
+        })
+        .collect()
+}
+
+fn errors() -> Vec<ErrorSample> {
+    vec![
+        ErrorSample::new("permute: [0, 0] is not an order of the 2 dimensions of [2, 3]", || {
+            Tensor::new(&[0f32; 6], &[2, 3])?.permute(&[0, 0])
+        }),
+        ErrorSample::new("transpose: [6] has fewer than two dimensions", || {
+            Tensor::new(&[0f32; 6], &[6])?.transpose()
+        }),
+    ]
+}

@@ -1,0 +1,92 @@
+use crate::backend::Dual;
+use crate::backend::reference::Array;
+use crate::{Result, Tensor};
+
+/// One operation as the harness sees it.
+pub struct Operation {
+    /// The method's or function's name.
+    pub name: &'static str,
+    /// What it computes.
+    pub formula: &'static str,
+    /// Calls that must be right.
+    pub samples: fn() -> Vec<Sample>,
+    /// Calls that must fail, with their messages.
+    pub errors: fn() -> Vec<ErrorSample>,
+}
+
+/// A random operand.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Sizes of the dimensions.
+    pub shape: Vec<usize>,
+    /// Interval of the values, in which the operation is smooth.
+    pub domain: (f64, f64),
+    /// Whether the mirror image of the domain is drawn from, too.
+    pub mirrored: bool,
+}
+
+impl Input {
+    /// Values between -2 and 2.
+    pub fn new(shape: &[usize]) -> Self {
+        Input { shape: shape.to_vec(), domain: (-2.0, 2.0), mirrored: false }
+    }
+
+    /// Values in an interval.
+    pub fn within(shape: &[usize], domain: (f64, f64)) -> Self {
+        Input { shape: shape.to_vec(), domain, mirrored: false }
+    }
+
+    /// Values in an interval or its mirror image.
+    pub fn mirrored(shape: &[usize], domain: (f64, f64)) -> Self {
+        Input { shape: shape.to_vec(), domain, mirrored: true }
+    }
+}
+
+type Run<X> = Box<dyn Fn(&[X]) -> Result<Vec<X>>>;
+
+/// A call of an operation with random operands, and the oracle's version of it.
+pub struct Sample {
+    /// What is special about it.
+    pub name: String,
+    /// The operands.
+    pub inputs: Vec<Input>,
+    /// The operation itself.
+    pub run: Run<Tensor>,
+    /// The oracle's values.
+    pub values: Run<Array<f64>>,
+    /// The oracle's exact derivatives.
+    pub duals: Run<Array<Dual>>,
+    /// The oracle's loops in f32: how much rounding a plain loop shows on the same data.
+    pub naive: Run<Array<f32>>,
+}
+
+/// A call that must fail with exactly this message.
+pub struct ErrorSample {
+    /// The call.
+    pub run: Box<dyn Fn() -> Result<Tensor>>,
+    /// The message.
+    pub message: &'static str,
+}
+
+impl ErrorSample {
+    /// A call and its message.
+    pub fn new(message: &'static str, run: impl Fn() -> Result<Tensor> + 'static) -> Self {
+        ErrorSample { run: Box::new(run), message }
+    }
+}
+
+/// A sample whose oracle is one expression, generic over the number:
+/// `sample!("name", inputs, |x| tensor result, |r| oracle)`. Both closures get a slice of operands.
+macro_rules! sample {
+    ($name:expr, $inputs:expr, |$x:ident| $run:expr, |$r:ident| $oracle:expr) => {
+        $crate::ops::Sample {
+            name: $name.to_string(),
+            inputs: $inputs,
+            run: Box::new(move |$x: &[$crate::Tensor]| Ok(vec![$run])),
+            values: Box::new(move |$r: &[$crate::backend::reference::Array<f64>]| Ok(vec![$oracle])),
+            naive: Box::new(move |$r: &[$crate::backend::reference::Array<f32>]| Ok(vec![$oracle])),
+            duals: Box::new(move |$r: &[$crate::backend::reference::Array<$crate::backend::Dual>]| Ok(vec![$oracle])),
+        }
+    };
+}
+pub(crate) use sample;

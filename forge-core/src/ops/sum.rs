@@ -1,0 +1,106 @@
+//! `sum`: over some dimensions or all.
+
+use super::sample::{ErrorSample, Input, Operation, Sample, sample};
+use crate::autograd::{Backward, Incoming, Outgoing, record};
+use crate::backend::{Reduce, reference};
+use crate::layout::Dims;
+use crate::{Error, ErrorKind, Result, Tensor};
+
+struct SumBackward {
+    shape: Dims,
+    /// The result's shape with summed dimensions kept as size 1.
+    kept: Dims,
+}
+
+impl Backward for SumBackward {
+    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        let g = incoming.one()?.reshape(&self.kept)?;
+        outgoing.send(0, g.expanded("sum", self.shape)?)
+    }
+}
+
+impl Tensor {
+    /// Sum over the dimensions `axes`, which are removed, or kept with size 1 if `keep`.
+    ///
+    /// # Errors
+    /// When a dimension does not exist or is named twice, or the elements are integers.
+    pub fn sum(&self, axes: &[usize], keep: bool) -> Result<Tensor> {
+        if !self.dtype().is_float() {
+            let hint = "convert with `.to_dtype(DType::F64)`";
+            return Err(ErrorKind::DType { op: "sum", dtype: self.dtype(), hint }.into());
+        }
+        for (i, &axis) in axes.iter().enumerate() {
+            self.layout().check_axis("sum", axis)?;
+            if axes[..i].contains(&axis) {
+                return Err(Error::shape("sum", format!("dimension {axis} is named twice in {axes:?}")));
+            }
+        }
+        let mut order: Vec<usize> = (0..self.rank()).filter(|d| !axes.contains(d)).collect();
+        let rest: Vec<usize> = order.iter().map(|&d| self.shape()[d]).collect();
+        order.extend((0..self.rank()).filter(|d| axes.contains(d)));
+        let turned = self.view(self.layout().permute("sum", &order)?);
+        let mut kept = *self.dims();
+        axes.iter().for_each(|&d| kept.as_mut()[d] = 1);
+        let shape = if keep { kept } else { Dims::filled(&rest) };
+        let device = self.device().clone();
+        let out = Tensor::build(&device, self.dtype(), shape, |out| {
+            device.reduce(Reduce::Sum, turned.arg(), axes.len(), out)
+        })?;
+        let [out] = record("sum", &[self], [out], |_| Box::new(SumBackward { shape: *self.dims(), kept }))?;
+        Ok(out)
+    }
+
+    /// Sum of all elements.
+    pub fn sum_all(&self) -> Result<Tensor> {
+        self.sum(&(0..self.rank()).collect::<Vec<_>>(), false)
+    }
+
+    /// The sum over whatever broadcasting from `shape` repeated: the gradient's way back.
+    pub(super) fn sum_to(&self, shape: &Dims) -> Result<Tensor> {
+        if self.dims() == shape {
+            return Ok(self.clone());
+        }
+        let lead = self.rank() - shape.len();
+        let repeated = |d: &usize| *d < lead || (shape[*d - lead] == 1 && self.shape()[*d] != 1);
+        let axes: Vec<usize> = (0..self.rank()).filter(repeated).collect();
+        self.sum(&axes, false)?.reshape(shape)
+    }
+}
+
+pub const OPERATION: Operation = Operation { name: "sum", formula: "Σ x over dimensions", samples, errors };
+
+fn samples() -> Vec<Sample> {
+    let cases: [(&[usize], &[usize], bool); 9] = [
+        (&[], &[], false),
+        (&[5], &[0], false),
+        (&[5], &[0], true),
+        (&[3, 4, 5], &[2], false),
+        (&[3, 4, 5], &[0], false),
+        (&[3, 4, 5], &[0, 2], true),
+        (&[3, 4, 5], &[1], false),
+        (&[2, 0], &[1], false),
+        (&[3, 700], &[1], false),
+    ];
+    cases
+        .into_iter()
+        .map(|(shape, axes, keep)| {
+            sample!(
+                format!("{shape:?} over {axes:?}"),
+                vec![Input::new(shape)],
+                |x| x[0].sum(axes, keep)?,
+                |r| reference::sum(&r[0], axes, keep)
+            )
+        })
+        .collect()
+}
+
+fn errors() -> Vec<ErrorSample> {
+    vec![
+        ErrorSample::new("sum: dimension 2 of [2, 3], which has 2", || {
+            Tensor::new(&[0f32; 6], &[2, 3])?.sum(&[2], false)
+        }),
+        ErrorSample::new("sum: dimension 0 is named twice in [0, 0]", || {
+            Tensor::new(&[0f32; 6], &[2, 3])?.sum(&[0, 0], false)
+        }),
+    ]
+}

@@ -1,0 +1,350 @@
+//! Tensors: immutable values over shared storage.
+
+use crate::autograd::Track;
+use crate::backend::{Arg, Memory};
+use crate::layout::{Dims, Layout};
+use crate::{DType, Device, Element, Error, ErrorKind, Host, Result};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use std::fmt;
+use std::sync::Arc;
+
+/// Elements on a device, given back to it when the last tensor over them goes.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    memory: Memory,
+    device: Device,
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        let memory = std::mem::replace(&mut self.memory, Memory::Host(Host::F32(Vec::new())));
+        self.device.recycle(memory);
+    }
+}
+
+/// An n-dimensional array of numbers on a device.
+///
+/// A tensor is an immutable value: cloning shares the storage, and views (slices, permutations, expansions) share it
+/// too. Element type, shape and device are run-time values. Arithmetic gives `Result<Tensor>`; the operators work on
+/// `&Tensor` and on `Result<Tensor>`, so an expression needs one `?`.
+///
+/// ```
+/// use forge_core::Tensor;
+/// let a = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+/// let b = (&a * &a + &a)?;
+/// assert_eq!(b.to_vec::<f32>()?, [2.0, 6.0, 12.0, 20.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Tensor {
+    storage: Arc<Storage>,
+    layout: Layout,
+    track: Option<Track>,
+}
+
+impl Tensor {
+    /// Elements in row-major order, on the CPU.
+    ///
+    /// # Errors
+    /// When the number of elements is not the product of `shape`, or the shape has too many dimensions.
+    pub fn new<T: Element>(elements: &[T], shape: &[usize]) -> Result<Self> {
+        Self::from_vec(elements.to_vec(), shape, &Device::cpu())
+    }
+
+    /// Elements in row-major order, on a device. Takes the vector without a copy where the device can.
+    pub fn from_vec<T: Element>(elements: Vec<T>, shape: &[usize], device: &Device) -> Result<Self> {
+        Self::from_host(T::wrap(elements), shape, device)
+    }
+
+    /// Elements of a run-time type in row-major order, on a device.
+    pub fn from_host(host: Host, shape: &[usize], device: &Device) -> Result<Self> {
+        let dims = Dims::new("tensor", shape)?;
+        if host.len() != dims.count() {
+            return Err(Error::shape(
+                "tensor",
+                format!("{} elements do not fill the shape {shape:?}, which has {}", host.len(), dims.count()),
+            ));
+        }
+        if !device.supports(host.dtype()) {
+            return Err(unsupported(host.dtype()));
+        }
+        let memory = device.upload(host)?;
+        Ok(Self::over(memory, device.clone(), dims))
+    }
+
+    /// A tensor of equal elements.
+    pub fn full(value: f64, shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
+        let dims = Dims::new("full", shape)?;
+        Self::build(device, dtype, dims, |out| device.fill(out, value))
+    }
+
+    /// Zeros.
+    pub fn zeros(shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
+        Self::full(0.0, shape, dtype, device)
+    }
+
+    /// One number, without dimensions, of the type and on the device of `like`.
+    pub fn scalar_like(value: f64, like: &Tensor) -> Result<Self> {
+        Self::full(value, &[], like.dtype(), like.device())
+    }
+
+    /// A new tensor whose elements `write` fills in.
+    pub(crate) fn build(
+        device: &Device,
+        dtype: DType,
+        shape: Dims,
+        write: impl FnOnce(&mut Memory) -> Result<()>,
+    ) -> Result<Self> {
+        if !device.supports(dtype) {
+            return Err(unsupported(dtype));
+        }
+        let mut memory = device.allocate(dtype, shape.count())?;
+        write(&mut memory)?;
+        Ok(Self::over(memory, device.clone(), shape))
+    }
+
+    fn over(memory: Memory, device: Device, shape: Dims) -> Self {
+        Tensor { storage: Arc::new(Storage { memory, device }), layout: Layout::contiguous(shape), track: None }
+    }
+
+    /// The same storage seen through another layout; untracked.
+    pub(crate) fn view(&self, layout: Layout) -> Self {
+        Tensor { storage: self.storage.clone(), layout, track: None }
+    }
+
+    /// Sizes of the dimensions.
+    pub fn shape(&self) -> &[usize] {
+        self.layout.shape()
+    }
+
+    pub(crate) fn dims(&self) -> &Dims {
+        self.layout.shape()
+    }
+
+    /// Shape, strides and offset.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.layout.rank()
+    }
+
+    /// Number of elements.
+    pub fn count(&self) -> usize {
+        self.layout.count()
+    }
+
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        self.storage.memory.dtype()
+    }
+
+    /// The device it lives on.
+    pub fn device(&self) -> &Device {
+        &self.storage.device
+    }
+
+    /// The tensor as an operand of a backend's primitive.
+    pub fn arg(&self) -> Arg<'_> {
+        Arg { memory: &self.storage.memory, layout: &self.layout }
+    }
+
+    pub(crate) fn track(&self) -> Option<&Track> {
+        self.track.as_ref()
+    }
+
+    pub(crate) fn with_track(mut self, track: Option<Track>) -> Self {
+        self.track = track;
+        self
+    }
+
+    /// Whether a tape records what is done with this value.
+    pub fn is_tracked(&self) -> bool {
+        self.track.is_some()
+    }
+
+    /// The same value, unknown to any tape: gradients stop here.
+    pub fn detach(&self) -> Self {
+        Tensor { storage: self.storage.clone(), layout: self.layout, track: None }
+    }
+
+    /// The memory for writing, if this tensor alone holds it and covers all of it.
+    pub(crate) fn memory_mut(&mut self) -> Option<(&mut Memory, Device)> {
+        let all = self.layout.contiguous_range()? == (0..self.storage.memory.len());
+        let storage = Arc::get_mut(&mut self.storage)?;
+        all.then(|| (&mut storage.memory, storage.device.clone()))
+    }
+
+    /// Row-major over storage of its own size; itself where that is so already. Untracked.
+    pub(crate) fn packed(&self) -> Result<Self> {
+        if self.layout.contiguous_range() == Some(0..self.storage.memory.len()) {
+            return Ok(self.detach());
+        }
+        self.converted(self.dtype(), self.device())
+    }
+
+    fn converted(&self, dtype: DType, device: &Device) -> Result<Self> {
+        let to = Layout::contiguous(*self.dims());
+        Self::build(device, dtype, *self.dims(), |out| device.copy(self.arg(), out, &to))
+    }
+
+    /// The same values as another element type. Tracked values must be detached first.
+    pub fn to_dtype(&self, dtype: DType) -> Result<Self> {
+        self.untracked("to_dtype")?;
+        if dtype == self.dtype() { Ok(self.clone()) } else { self.converted(dtype, self.device()) }
+    }
+
+    /// The same values on another device. Tracked values must be detached first.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        self.untracked("to_device")?;
+        if device == self.device() {
+            return Ok(self.clone());
+        }
+        Self::from_host(self.host()?, self.shape(), device)
+    }
+
+    fn untracked(&self, op: &'static str) -> Result<()> {
+        if self.is_tracked() {
+            return Err(Error::argument(op, "conversions are not differentiated; call `.detach()` first"));
+        }
+        Ok(())
+    }
+
+    /// The elements in row-major order, in host memory.
+    pub fn host(&self) -> Result<Host> {
+        let packed = self.packed()?;
+        self.device().download(&packed.storage.memory)
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// When `T` is not the element type: convert with [`Tensor::to_dtype`] first.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        let host = self.host()?;
+        match T::slice(&host) {
+            Some(elements) => Ok(elements.to_vec()),
+            None => Err(ErrorKind::DTypes { op: "to_vec", left: self.dtype(), right: T::DTYPE }.into()),
+        }
+    }
+
+    /// The elements in row-major order, as f64.
+    pub fn to_f64_vec(&self) -> Result<Vec<f64>> {
+        self.detach().to_dtype(DType::F64)?.to_vec()
+    }
+
+    /// The one element of a tensor that has one.
+    pub fn item(&self) -> Result<f64> {
+        if self.count() != 1 {
+            return Err(Error::shape("item", format!("{:?} has {} elements, not one", self.shape(), self.count())));
+        }
+        Ok(self.to_f64_vec()?[0])
+    }
+
+    /// From an `ndarray` array of any layout, on the CPU.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let array = ndarray::arr2(&[[1.0f64, 2.0], [3.0, 4.0]]).into_dyn();
+    /// let tensor = Tensor::from_ndarray(array.view())?;
+    /// assert_eq!(tensor.to_ndarray::<f64>()?, array);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    pub fn from_ndarray<T: Element>(array: ArrayViewD<'_, T>) -> Result<Self> {
+        Self::from_vec(array.iter().copied().collect(), array.shape(), &Device::cpu())
+    }
+
+    /// As an `ndarray` array.
+    pub fn to_ndarray<T: Element>(&self) -> Result<ArrayD<T>> {
+        ArrayD::from_shape_vec(IxDyn(self.shape()), self.to_vec()?).map_err(|e| Error::shape("to_ndarray", e.to_string()))
+    }
+}
+
+fn unsupported(dtype: DType) -> Error {
+    ErrorKind::DType { op: "tensor", dtype, hint: "this device has no such element type; use f32" }.into()
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tracked = if self.is_tracked() { ", tracked" } else { "" };
+        write!(f, "Tensor({:?}, {}, {}{tracked})", self.shape(), self.dtype(), self.device())
+    }
+}
+
+/// Values in nested brackets, then shape, type and device. Long dimensions show three elements at either end.
+impl fmt::Display for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = self.to_f64_vec().map_err(|_| fmt::Error)?;
+        let digits = f.precision().unwrap_or(4);
+        let format = |v: f64| match self.dtype() {
+            DType::I64 => format!("{v}"),
+            _ if v != 0.0 && v.is_finite() && !(1e-3..1e6).contains(&v.abs()) => format!("{v:.digits$e}"),
+            _ => format!("{v:.digits$}"),
+        };
+        nested(f, &values, self.shape(), 0, &format)?;
+        write!(f, "  {:?} {} {}", self.shape(), self.dtype(), self.device())
+    }
+}
+
+fn nested(
+    f: &mut fmt::Formatter<'_>,
+    values: &[f64],
+    shape: &[usize],
+    depth: usize,
+    format: &impl Fn(f64) -> String,
+) -> fmt::Result {
+    const EDGE: usize = 3;
+    let Some((&size, rest)) = shape.split_first() else {
+        return f.write_str(&values.first().map_or(String::new(), |v| format(*v)));
+    };
+    let block: usize = rest.iter().product();
+    f.write_str("[")?;
+    let shown = |i: &usize| size <= 2 * EDGE || *i <= EDGE || *i >= size - EDGE;
+    for i in (0..size).filter(shown) {
+        match (i, rest.is_empty()) {
+            (0, _) => {}
+            (_, true) => f.write_str(", ")?,
+            (_, false) => write!(f, ",\n{}", " ".repeat(depth + 1))?,
+        }
+        if size > 2 * EDGE && i == EDGE {
+            f.write_str("…")?;
+        } else {
+            nested(f, &values[i * block..(i + 1) * block], rest, depth + 1, format)?;
+        }
+    }
+    f.write_str("]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_readable() {
+        let t = Tensor::new(&[1.0f32, -2.5, 1e-9, 4.0], &[2, 2]).unwrap();
+        assert_eq!(t.to_string(), "[[1.0000, -2.5000],\n [1.0000e-9, 4.0000]]  [2, 2] f32 cpu");
+        let long = Tensor::new(&(0..10).collect::<Vec<i64>>(), &[10]).unwrap();
+        assert_eq!(long.to_string(), "[0, 1, 2, …, 7, 8, 9]  [10] i64 cpu");
+        assert_eq!(Tensor::scalar_like(0.5, &t).unwrap().to_string(), "0.5000  [] f32 cpu");
+    }
+
+    #[test]
+    fn ndarray_of_any_layout_goes_both_ways() {
+        let array = ndarray::arr2(&[[1i64, 2, 3], [4, 5, 6]]).into_dyn();
+        let turned = array.view().reversed_axes();
+        let tensor = Tensor::from_ndarray(turned.view()).unwrap();
+        assert_eq!(tensor.shape(), [3, 2]);
+        assert_eq!(tensor.to_vec::<i64>().unwrap(), [1, 4, 2, 5, 3, 6]);
+        assert_eq!(tensor.to_ndarray::<i64>().unwrap(), turned);
+    }
+
+    #[test]
+    fn a_shape_that_does_not_fit_is_an_error() {
+        let error = Tensor::new(&[1.0f32; 5], &[2, 3]).unwrap_err();
+        assert_eq!(error.to_string(), "tensor: 5 elements do not fill the shape [2, 3], which has 6");
+        let error = Tensor::new(&[1.0f32; 6], &[2, 3]).unwrap().to_vec::<f64>().unwrap_err();
+        assert_eq!(error.to_string(), "to_vec: f32 and f64 do not mix; convert one of them with `.to_dtype(...)`");
+    }
+}
