@@ -58,13 +58,17 @@ pub enum ErrorKind {
         message: String,
     },
     /// An operation mixes values that two different contexts track.
-    #[error("{op}: its operands are tracked by two different contexts; run the whole forward pass with one `Cx`")]
+    #[error(
+        "{op}: its operands are tracked by two different contexts; run the whole forward pass with one `Cx`"
+    )]
     TwoTapes {
         /// Operation.
         op: &'static str,
     },
     /// An operation uses a value whose tape was consumed by `backward`.
-    #[error("{op}: the tape of this value was already consumed by `backward`; run the forward pass again with a new `Cx`, or use `.detach()`")]
+    #[error(
+        "{op}: the tape of this value was already consumed by `backward`; run the forward pass again with a new `Cx`, or use `.detach()`"
+    )]
     TapeConsumed {
         /// Operation.
         op: &'static str,
@@ -76,7 +80,9 @@ pub enum ErrorKind {
         message: String,
     },
     /// A tensor holds NaN or infinity where training needs numbers.
-    #[error("{what} is not finite at step {step}; try a smaller learning rate, gradient clipping, or look for extreme values in the data")]
+    #[error(
+        "{what} is not finite at step {step}; try a smaller learning rate, gradient clipping, or look for extreme values in the data"
+    )]
     NotFinite {
         /// Loss, gradient or parameter, by name.
         what: String,

@@ -18,7 +18,10 @@ impl Dims {
     /// From a slice of at most [`MAX_RANK`] sizes.
     pub fn new(op: &'static str, sizes: &[usize]) -> Result<Self> {
         if sizes.len() > MAX_RANK {
-            return Err(Error::shape(op, format!("{sizes:?} has {} dimensions; at most {MAX_RANK}", sizes.len())));
+            return Err(Error::shape(
+                op,
+                format!("{sizes:?} has {} dimensions; at most {MAX_RANK}", sizes.len()),
+            ));
         }
         Ok(Self::filled(sizes))
     }
@@ -137,14 +140,24 @@ impl Layout {
     }
 
     /// `len` elements of dimension `axis` from `start`, every `step`-th.
-    pub fn slice(&self, op: &'static str, axis: usize, start: usize, len: usize, step: usize) -> Result<Self> {
+    pub fn slice(
+        &self,
+        op: &'static str,
+        axis: usize,
+        start: usize,
+        len: usize,
+        step: usize,
+    ) -> Result<Self> {
         self.check_axis(op, axis)?;
         let size = self.shape[axis];
         let last = if len == 0 { start } else { start + (len - 1) * step };
         if step == 0 || start > size || (len > 0 && last >= size) {
             return Err(Error::shape(
                 op,
-                format!("{len} elements from {start} in steps of {step} do not fit dimension {axis} of {:?}", self.shape),
+                format!(
+                    "{len} elements from {start} in steps of {step} do not fit dimension {axis} of {:?}",
+                    self.shape
+                ),
             ));
         }
         let mut out = *self;
@@ -231,7 +244,11 @@ impl Layout {
 
     /// The first `n` dimensions, from the same offset.
     pub(crate) fn leading(&self, n: usize) -> Self {
-        Layout { shape: Dims::filled(&self.shape[..n]), strides: Dims::filled(&self.strides[..n]), offset: self.offset }
+        Layout {
+            shape: Dims::filled(&self.shape[..n]),
+            strides: Dims::filled(&self.strides[..n]),
+            offset: self.offset,
+        }
     }
 
     /// The dimensions after the first `n`, from offset 0.

@@ -9,16 +9,19 @@
 //! - [`history`]: what a run leaves behind, for reports;
 //! - [`backend`] and [`ops`]: what a device does, and the table of operations that the verification harness walks.
 
-#![cfg_attr(not(test), warn(clippy::unwrap_used))]
-
 mod autograd;
 pub mod backend;
+pub mod checkpoint;
+pub mod data;
 mod device;
 mod dtype;
 mod error;
 pub mod history;
 mod layout;
+pub mod learn;
+pub mod nn;
 pub mod ops;
+pub mod optim;
 pub mod rng;
 mod tensor;
 

@@ -62,7 +62,11 @@ impl Tensor {
         if host.len() != dims.count() {
             return Err(Error::shape(
                 "tensor",
-                format!("{} elements do not fill the shape {shape:?}, which has {}", host.len(), dims.count()),
+                format!(
+                    "{} elements do not fill the shape {shape:?}, which has {}",
+                    host.len(),
+                    dims.count()
+                ),
             ));
         }
         if !device.supports(host.dtype()) {
@@ -104,7 +108,11 @@ impl Tensor {
     }
 
     fn over(memory: Memory, device: Device, shape: Dims) -> Self {
-        Tensor { storage: Arc::new(Storage { memory, device }), layout: Layout::contiguous(shape), track: None }
+        Tensor {
+            storage: Arc::new(Storage { memory, device }),
+            layout: Layout::contiguous(shape),
+            track: None,
+        }
     }
 
     /// The same storage seen through another layout; untracked.
@@ -238,7 +246,10 @@ impl Tensor {
     /// The one element of a tensor that has one.
     pub fn item(&self) -> Result<f64> {
         if self.count() != 1 {
-            return Err(Error::shape("item", format!("{:?} has {} elements, not one", self.shape(), self.count())));
+            return Err(Error::shape(
+                "item",
+                format!("{:?} has {} elements, not one", self.shape(), self.count()),
+            ));
         }
         Ok(self.to_f64_vec()?[0])
     }
@@ -258,7 +269,8 @@ impl Tensor {
 
     /// As an `ndarray` array.
     pub fn to_ndarray<T: Element>(&self) -> Result<ArrayD<T>> {
-        ArrayD::from_shape_vec(IxDyn(self.shape()), self.to_vec()?).map_err(|e| Error::shape("to_ndarray", e.to_string()))
+        ArrayD::from_shape_vec(IxDyn(self.shape()), self.to_vec()?)
+            .map_err(|e| Error::shape("to_ndarray", e.to_string()))
     }
 }
 
@@ -345,6 +357,9 @@ mod tests {
         let error = Tensor::new(&[1.0f32; 5], &[2, 3]).unwrap_err();
         assert_eq!(error.to_string(), "tensor: 5 elements do not fill the shape [2, 3], which has 6");
         let error = Tensor::new(&[1.0f32; 6], &[2, 3]).unwrap().to_vec::<f64>().unwrap_err();
-        assert_eq!(error.to_string(), "to_vec: f32 and f64 do not mix; convert one of them with `.to_dtype(...)`");
+        assert_eq!(
+            error.to_string(),
+            "to_vec: f32 and f64 do not mix; convert one of them with `.to_dtype(...)`"
+        );
     }
 }

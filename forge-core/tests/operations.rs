@@ -1,6 +1,8 @@
 //! The verification harness: every operation of the registry, against naive loops for its values and against dual
 //! numbers for its derivatives, over element types, operand layouts, gradient masks and repeated operands.
 
+#![allow(clippy::unwrap_used)]
+
 use forge_core::backend::reference::Array;
 use forge_core::backend::{Dual, Scalar};
 use forge_core::ops::{Input, Operation, Sample, registry};
@@ -74,7 +76,11 @@ fn tape(sample: &Sample, tensors: &[Tensor], mask: u32) -> (Vec<Tensor>, Vec<Opt
         .collect();
     let results = (sample.run)(&leaves).unwrap();
     if mask == 0 {
-        assert!(results.iter().all(|r| !r.is_tracked()), "{}: tracked without a tracked operand", sample.name);
+        assert!(
+            results.iter().all(|r| !r.is_tracked()),
+            "{}: tracked without a tracked operand",
+            sample.name
+        );
         return (results, vec![None; tensors.len()]);
     }
     let mut loss: Option<Tensor> = None;
@@ -247,10 +253,8 @@ fn check_repeats(name: &str, sample: &Sample) {
             }
             let wanted = exact(sample, &values, &tied);
             let cx = Cx::train(0, 0);
-            let mut leaves: Vec<Tensor> = values
-                .iter()
-                .map(|v| cx.track(&tensor(v, DType::F64, Place::Contiguous)).unwrap())
-                .collect();
+            let mut leaves: Vec<Tensor> =
+                values.iter().map(|v| cx.track(&tensor(v, DType::F64, Place::Contiguous)).unwrap()).collect();
             leaves[j] = leaves[i].clone();
             let results = (sample.run)(&leaves).unwrap();
             let mut loss: Option<Tensor> = None;
@@ -260,8 +264,14 @@ fn check_repeats(name: &str, sample: &Sample) {
                 loss = Some(loss.map_or(share.clone(), |t| (&t + &share).unwrap()));
             }
             let grads = loss.unwrap().backward(cx).unwrap();
-            let grad = grads.wrt(&leaves[i]).map_or_else(|| vec![0.0; values[i].data.len()], |g| g.to_f64_vec().unwrap());
-            compare(&format!("{name} ({}), operand {i} twice", sample.name), &[Some(grad)], &[wanted[i].clone()]);
+            let grad = grads
+                .wrt(&leaves[i])
+                .map_or_else(|| vec![0.0; values[i].data.len()], |g| g.to_f64_vec().unwrap());
+            compare(
+                &format!("{name} ({}), operand {i} twice", sample.name),
+                &[Some(grad)],
+                &[wanted[i].clone()],
+            );
         }
     }
 }
@@ -326,7 +336,9 @@ fn every_gradient_mask_gives_the_same_gradients() {
     for operation in registry() {
         let samples = (operation.samples)();
         // The largest sample that is quick under all masks.
-        let sample = samples.iter().max_by_key(|s| s.inputs.iter().map(|i| i.shape.iter().product::<usize>()).sum::<usize>().min(200));
+        let sample = samples.iter().max_by_key(|s| {
+            s.inputs.iter().map(|i| i.shape.iter().product::<usize>()).sum::<usize>().min(200)
+        });
         check_masks(operation.name, sample.unwrap());
     }
 }

@@ -63,7 +63,10 @@ impl Cx {
             return Err(Error::argument("track", "a context made by `Cx::infer()` records nothing"));
         };
         if input.is_tracked() || !input.dtype().is_float() {
-            return Err(Error::argument("track", format!("{input:?} cannot become a leaf; it must be float and untracked")));
+            return Err(Error::argument(
+                "track",
+                format!("{input:?} cannot become a leaf; it must be float and untracked"),
+            ));
         }
         Ok(input.clone().with_track(Some(tape.leaf())))
     }

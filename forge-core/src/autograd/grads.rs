@@ -1,6 +1,5 @@
 use super::tape::Tape;
 use super::{Param, ParamId};
-use crate::backend::Optim;
 use crate::{Result, Tensor};
 use std::sync::Arc;
 

@@ -93,10 +93,14 @@ impl Param {
 /// The names are paths, such as `lstm.weight_ih_l0`, and the order is fixed.
 pub trait Parameters {
     /// Calls `each` with the path and every parameter. `path` is what to put before the names: empty, or `lstm.`.
-    fn visit(&self, path: &mut String, each: &mut dyn FnMut(&str, &Param));
+    fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a Param));
 
     /// The same, for writing.
-    fn visit_mut(&mut self, path: &mut String, each: &mut dyn FnMut(&str, &mut Param) -> Result<()>) -> Result<()>;
+    fn visit_mut<'a>(
+        &'a mut self,
+        path: &mut String,
+        each: &mut dyn FnMut(&str, &'a mut Param) -> Result<()>,
+    ) -> Result<()>;
 
     /// Every parameter with its path.
     fn named_values(&self) -> Vec<(String, Tensor)> {
@@ -108,7 +112,9 @@ pub trait Parameters {
     /// Number of trainable scalars.
     fn parameter_count(&self) -> usize {
         let mut count = 0;
-        self.visit(&mut String::new(), &mut |_, param| count += if param.is_frozen() { 0 } else { param.count() });
+        self.visit(&mut String::new(), &mut |_, param| {
+            count += if param.is_frozen() { 0 } else { param.count() }
+        });
         count
     }
 
@@ -123,16 +129,19 @@ pub trait Parameters {
     fn load_values(&mut self, values: &[(String, Tensor)]) -> Result<()> {
         let mut missing = Vec::new();
         let mut used = 0;
-        self.visit_mut(&mut String::new(), &mut |name, param| match values.iter().find(|(n, _)| n == name) {
-            Some((_, value)) => {
-                used += 1;
-                param.set(value).map_err(|e| e.within(name))
-            }
-            None => {
-                missing.push(name.to_owned());
-                Ok(())
-            }
-        })?;
+        self.visit_mut(
+            &mut String::new(),
+            &mut |name, param| match values.iter().find(|(n, _)| n == name) {
+                Some((_, value)) => {
+                    used += 1;
+                    param.set(value).map_err(|e| e.within(name))
+                }
+                None => {
+                    missing.push(name.to_owned());
+                    Ok(())
+                }
+            },
+        )?;
         if !missing.is_empty() {
             return Err(Error::other(format!("no value for the parameters {}", missing.join(", "))));
         }
@@ -164,7 +173,7 @@ macro_rules! parameters {
     ($type:ty { $($param:ident),* $(,)? } $(layers { $($layer:ident),* $(,)? })?) => {
         impl $crate::Parameters for $type {
             #[allow(unused_variables)]
-            fn visit(&self, path: &mut String, each: &mut dyn FnMut(&str, &$crate::Param)) {
+            fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a $crate::Param)) {
                 let depth = path.len();
                 $(path.push_str(stringify!($param));
                   each(path, &self.$param);
@@ -175,10 +184,10 @@ macro_rules! parameters {
             }
 
             #[allow(unused_variables)]
-            fn visit_mut(
-                &mut self,
+            fn visit_mut<'a>(
+                &'a mut self,
                 path: &mut String,
-                each: &mut dyn FnMut(&str, &mut $crate::Param) -> $crate::Result<()>,
+                each: &mut dyn FnMut(&str, &'a mut $crate::Param) -> $crate::Result<()>,
             ) -> $crate::Result<()> {
                 let depth = path.len();
                 $(path.push_str(stringify!($param));

@@ -187,7 +187,9 @@ impl Tensor {
     pub fn backward_from(&self, seed: Tensor, cx: Cx) -> Result<Grads> {
         let not_tracked = |message: &str| Error::from(ErrorKind::NotTracked { message: message.into() });
         let Some(tape) = cx.into_tape() else {
-            return Err(not_tracked("the context was made by `Cx::infer()`, which records nothing; use `Cx::train(seed, step)`"));
+            return Err(not_tracked(
+                "the context was made by `Cx::infer()`, which records nothing; use `Cx::train(seed, step)`",
+            ));
         };
         let Some(track) = self.track() else {
             return Err(not_tracked(
@@ -198,7 +200,10 @@ impl Tensor {
             return Err(not_tracked("this value was computed with another context"));
         }
         if seed.shape() != self.shape() {
-            return Err(Error::shape("backward", format!("a seed of {:?} for {:?}", seed.shape(), self.shape())));
+            return Err(Error::shape(
+                "backward",
+                format!("a seed of {:?} for {:?}", seed.shape(), self.shape()),
+            ));
         }
         let mut arena = tape.lock();
         if std::mem::replace(&mut arena.consumed, true) {

@@ -224,7 +224,9 @@ impl Saved {
     /// The value, if it was wrapped as this type.
     pub fn take<T: 'static>(self) -> Result<T> {
         let value = self.value.downcast::<T>().map_err(|_| {
-            crate::Error::other("backward got what another backend's forward kept; a family overrides both or none")
+            crate::Error::other(
+                "backward got what another backend's forward kept; a family overrides both or none",
+            )
         })?;
         Ok(*value)
     }

@@ -36,7 +36,8 @@ impl<S: Scalar> Array<S> {
     /// The element at an index; dimensions of size 1 repeat, and missing leading ones are ignored.
     pub fn at(&self, index: &[usize]) -> S {
         let lead = index.len() - self.shape.len();
-        let flat = self.shape.iter().zip(&index[lead..]).fold(0, |flat, (&size, &i)| flat * size + i.min(size - 1));
+        let flat =
+            self.shape.iter().zip(&index[lead..]).fold(0, |flat, (&size, &i)| flat * size + i.min(size - 1));
         self.data[flat]
     }
 
@@ -70,13 +71,16 @@ pub fn matmul<S: Scalar>(a: &Array<S>, b: &Array<S>) -> Array<S> {
     shape.extend([m, n]);
     Array::build(&shape, |i| {
         let (lead, at) = i.split_at(i.len() - 2);
-        Array::total((0..k).map(|p| a.at(&[lead, &[at[0], p]].concat()) * b.at(&[lead, &[p, at[1]]].concat())))
+        Array::total(
+            (0..k).map(|p| a.at(&[lead, &[at[0], p]].concat()) * b.at(&[lead, &[p, at[1]]].concat())),
+        )
     })
 }
 
 /// Sum over `axes`; kept as size 1 with `keep`.
 pub fn sum<S: Scalar>(x: &Array<S>, axes: &[usize], keep: bool) -> Array<S> {
-    let kept: Vec<usize> = (0..x.shape.len()).map(|d| if axes.contains(&d) { 1 } else { x.shape[d] }).collect();
+    let kept: Vec<usize> =
+        (0..x.shape.len()).map(|d| if axes.contains(&d) { 1 } else { x.shape[d] }).collect();
     let mut out = Array::build(&kept, |_| S::zero());
     let each = Array::build(&x.shape, |i| {
         let to = kept.iter().zip(i).fold(0, |flat, (&size, &i)| flat * size + i.min(size.max(1) - 1));
@@ -189,7 +193,9 @@ pub fn lstm<S: Scalar>(x: &[Array<S>]) -> Vec<Array<S>> {
             let g = gate(&h, b, 2 * hidden + j).tanh();
             f * c.at(at) + i * g
         });
-        h = Array::build(&[batch, hidden], |at| gate(&h, at[0], 3 * hidden + at[1]).sigmoid() * next_c.at(at).tanh());
+        h = Array::build(&[batch, hidden], |at| {
+            gate(&h, at[0], 3 * hidden + at[1]).sigmoid() * next_c.at(at).tanh()
+        });
         c = next_c;
         for b in 0..batch {
             for j in 0..hidden {

@@ -23,7 +23,8 @@ impl Backward for BinaryBackward {
             let grad = match (self.op, side) {
                 (Binary::Add, _) | (Binary::Sub, 0) => g.clone(),
                 _ => {
-                    let (a, b) = (self.a.expanded(self.op.name(), shape)?, self.b.expanded(self.op.name(), shape)?);
+                    let (a, b) =
+                        (self.a.expanded(self.op.name(), shape)?, self.b.expanded(self.op.name(), shape)?);
                     let device = g.device().clone();
                     Tensor::build(&device, g.dtype(), shape, |out| {
                         device.binary_grad(self.op, side, a.arg(), b.arg(), g.arg(), out)
@@ -47,7 +48,8 @@ impl Tensor {
         let shape = broadcast(name, self.dims(), other.dims())?;
         let (a, b) = (self.expanded(name, shape)?, other.expanded(name, shape)?);
         let device = self.device().clone();
-        let out = Tensor::build(&device, self.dtype(), shape, |out| device.binary(op, a.arg(), b.arg(), out))?;
+        let out =
+            Tensor::build(&device, self.dtype(), shape, |out| device.binary(op, a.arg(), b.arg(), out))?;
         let [out] = record(name, &[self, other], [out], |_| {
             Box::new(BinaryBackward { op, a: self.detach(), b: other.detach() })
         })?;
@@ -61,7 +63,9 @@ impl Tensor {
             return Err(ErrorKind::DTypes { op, left, right }.into());
         }
         if !left.is_float() {
-            return Err(ErrorKind::DType { op, dtype: left, hint: "convert with `.to_dtype(DType::F32)`" }.into());
+            return Err(
+                ErrorKind::DType { op, dtype: left, hint: "convert with `.to_dtype(DType::F32)`" }.into()
+            );
         }
         if self.device() != other.device() {
             let (left, right) = (self.device().to_string(), other.device().to_string());

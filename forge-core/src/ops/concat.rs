@@ -44,7 +44,11 @@ impl Tensor {
             if !alike {
                 return Err(Error::shape(
                     "concat",
-                    format!("{:?} and {:?} differ elsewhere than in dimension {axis}", first.shape(), part.shape()),
+                    format!(
+                        "{:?} and {:?} differ elsewhere than in dimension {axis}",
+                        first.shape(),
+                        part.shape()
+                    ),
                 ));
             }
             shape.as_mut()[axis] += part.shape()[axis];

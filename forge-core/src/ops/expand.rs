@@ -35,12 +35,9 @@ fn samples() -> Vec<Sample> {
     cases
         .into_iter()
         .map(|(from, to)| {
-            sample!(
-                format!("{from:?} to {to:?}"),
-                vec![Input::new(from)],
-                |x| x[0].expand(to)?,
-                |r| reference::expand(&r[0], to)
-            )
+            sample!(format!("{from:?} to {to:?}"), vec![Input::new(from)], |x| x[0].expand(to)?, |r| {
+                reference::expand(&r[0], to)
+            })
         })
         .collect()
 }

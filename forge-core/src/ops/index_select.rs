@@ -35,7 +35,11 @@ impl Tensor {
         if index.rank() != 1 || self.rank() == 0 {
             return Err(Error::shape(
                 "index_select",
-                format!("a list of row numbers and at least one dimension are needed, not {:?} of {:?}", index.shape(), self.shape()),
+                format!(
+                    "a list of row numbers and at least one dimension are needed, not {:?} of {:?}",
+                    index.shape(),
+                    self.shape()
+                ),
             ));
         }
         let mut shape = *self.dims();

@@ -77,8 +77,12 @@ pub fn lstm(operands: &LstmArgs) -> Result<LstmOut> {
     Ok(LstmOut { y, h_n, c_n })
 }
 
-pub const OPERATION: Operation =
-    Operation { name: "lstm", formula: "i, f, o = σ(…), g = tanh(…), c′ = f c + i g, h′ = o tanh c′", samples, errors };
+pub const OPERATION: Operation = Operation {
+    name: "lstm",
+    formula: "i, f, o = σ(…), g = tanh(…), c′ = f c + i g, h′ = o tanh c′",
+    samples,
+    errors,
+};
 
 /// `[batch, time, features, hidden]` as operands.
 fn shapes([batch, time, features, hidden]: [usize; 4]) -> Vec<Vec<usize>> {
@@ -94,7 +98,8 @@ fn shapes([batch, time, features, hidden]: [usize; 4]) -> Vec<Vec<usize>> {
 }
 
 fn call(t: &[Tensor]) -> Result<Vec<Tensor>> {
-    let [x, h0, c0, w_ih, w_hh, b_ih, b_hh] = t.to_vec().try_into().map_err(|_| Error::other("seven operands"))?;
+    let [x, h0, c0, w_ih, w_hh, b_ih, b_hh] =
+        t.to_vec().try_into().map_err(|_| Error::other("seven operands"))?;
     let out = lstm(&LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh })?;
     Ok(vec![out.y, out.h_n, out.c_n])
 }

@@ -34,7 +34,8 @@ impl Backward for MatmulBackward {
 fn flat(a: &Tensor, b: &Tensor) -> Option<Tensor> {
     let k = a.shape()[a.rank() - 1];
     let rows = a.shape()[..a.rank() - 1].iter().product();
-    (b.rank() == 2 && a.rank() > 2).then(|| a.layout().reshape(Dims::filled(&[rows, k])).map(|l| a.view(l)))?
+    (b.rank() == 2 && a.rank() > 2)
+        .then(|| a.layout().reshape(Dims::filled(&[rows, k])).map(|l| a.view(l)))?
 }
 
 impl Tensor {
@@ -53,7 +54,8 @@ impl Tensor {
     pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
         self.check_alike("matmul", other)?;
         let (ra, rb) = (self.rank(), other.rank());
-        let fail = |why: String| Error::shape("matmul", format!("{:?} x {:?}: {why}", self.shape(), other.shape()));
+        let fail =
+            |why: String| Error::shape("matmul", format!("{:?} x {:?}: {why}", self.shape(), other.shape()));
         if ra < 2 || rb < 2 {
             return Err(fail("both need at least two dimensions".into()));
         }
@@ -69,8 +71,12 @@ impl Tensor {
                 product(&rows, other, shape)?
             }
             None => {
-                let lead = broadcast("matmul", &Dims::filled(&self.shape()[..ra - 2]), &Dims::filled(&other.shape()[..rb - 2]))
-                    .map_err(|_| fail("leading dimensions do not broadcast".into()))?;
+                let lead = broadcast(
+                    "matmul",
+                    &Dims::filled(&self.shape()[..ra - 2]),
+                    &Dims::filled(&other.shape()[..rb - 2]),
+                )
+                .map_err(|_| fail("leading dimensions do not broadcast".into()))?;
                 let with = |rows: usize, cols: usize| Dims::filled(&[&lead[..], &[rows, cols]].concat());
                 let (a, b) = (self.expanded("matmul", with(m, k))?, other.expanded("matmul", with(k, n))?);
                 product(&a, &b, with(m, n))?

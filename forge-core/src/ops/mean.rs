@@ -13,7 +13,10 @@ impl Tensor {
         let sum = self.sum(axes, keep)?;
         let count: usize = axes.iter().map(|&d| self.shape()[d]).product();
         if count == 0 {
-            return Err(Error::shape("mean", format!("there is no element over {axes:?} of {:?}", self.shape())));
+            return Err(Error::shape(
+                "mean",
+                format!("there is no element over {axes:?} of {:?}", self.shape()),
+            ));
         }
         sum.mul_scalar(1.0 / count as f64)
     }
@@ -24,7 +27,8 @@ impl Tensor {
     }
 }
 
-pub const OPERATION: Operation = Operation { name: "mean", formula: "Σ x / n over dimensions", samples, errors };
+pub const OPERATION: Operation =
+    Operation { name: "mean", formula: "Σ x / n over dimensions", samples, errors };
 
 fn samples() -> Vec<Sample> {
     let cases: [(&[usize], &[usize]); 3] = [(&[5], &[0]), (&[3, 4, 5], &[1]), (&[3, 4, 5], &[0, 1, 2])];

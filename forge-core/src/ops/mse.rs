@@ -11,7 +11,10 @@ impl Tensor {
     /// When the shapes differ: a loss that broadcasts is nearly always a mistake.
     pub fn mse(&self, target: &Tensor) -> Result<Tensor> {
         if self.shape() != target.shape() {
-            return Err(Error::shape("mse", format!("a prediction of {:?} for a target of {:?}", self.shape(), target.shape())));
+            return Err(Error::shape(
+                "mse",
+                format!("a prediction of {:?} for a target of {:?}", self.shape(), target.shape()),
+            ));
         }
         (self - target)?.square()?.mean_all()
     }

@@ -30,7 +30,10 @@ impl Tensor {
     pub fn transpose(&self) -> Result<Tensor> {
         let rank = self.rank();
         if rank < 2 {
-            return Err(Error::shape("transpose", format!("{:?} has fewer than two dimensions", self.shape())));
+            return Err(Error::shape(
+                "transpose",
+                format!("{:?} has fewer than two dimensions", self.shape()),
+            ));
         }
         let mut order: Vec<usize> = (0..rank).collect();
         order.swap(rank - 2, rank - 1);

@@ -39,8 +39,12 @@ impl Tensor {
     }
 }
 
-pub const OPERATION: Operation =
-    Operation { name: "reshape", formula: "the same elements, row-major, under another shape", samples, errors };
+pub const OPERATION: Operation = Operation {
+    name: "reshape",
+    formula: "the same elements, row-major, under another shape",
+    samples,
+    errors,
+};
 
 fn samples() -> Vec<Sample> {
     let cases: [(&[usize], &[usize]); 6] = [
@@ -54,12 +58,9 @@ fn samples() -> Vec<Sample> {
     cases
         .into_iter()
         .map(|(from, to)| {
-            sample!(
-                format!("{from:?} to {to:?}"),
-                vec![Input::new(from)],
-                |x| x[0].reshape(to)?,
-                |r| reference::reshape(&r[0], to)
-            )
+            sample!(format!("{from:?} to {to:?}"), vec![Input::new(from)], |x| x[0].reshape(to)?, |r| {
+                reference::reshape(&r[0], to)
+            })
         })
         .collect()
 }

@@ -85,7 +85,9 @@ macro_rules! sample {
             run: Box::new(move |$x: &[$crate::Tensor]| Ok(vec![$run])),
             values: Box::new(move |$r: &[$crate::backend::reference::Array<f64>]| Ok(vec![$oracle])),
             naive: Box::new(move |$r: &[$crate::backend::reference::Array<f32>]| Ok(vec![$oracle])),
-            duals: Box::new(move |$r: &[$crate::backend::reference::Array<$crate::backend::Dual>]| Ok(vec![$oracle])),
+            duals: Box::new(move |$r: &[$crate::backend::reference::Array<$crate::backend::Dual>]| {
+                Ok(vec![$oracle])
+            }),
         }
     };
 }

@@ -17,8 +17,13 @@ impl Backward for SliceBackward {
     fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let device = g.device().clone();
-        let to =
-            Layout::contiguous(self.shape).slice("slice", self.axis, self.start, g.shape()[self.axis], self.step)?;
+        let to = Layout::contiguous(self.shape).slice(
+            "slice",
+            self.axis,
+            self.start,
+            g.shape()[self.axis],
+            self.step,
+        )?;
         let grad = Tensor::build(&device, g.dtype(), self.shape, |out| {
             device.fill(out, 0.0)?;
             device.copy(g.arg(), out, &to)

@@ -18,14 +18,21 @@ pub fn run<T: Element + Scalar>(gemm: Gemm, out: &mut Memory) -> Result<()> {
     if k != k_b || rank != gemm.b.layout.rank() || batch_shape != &gemm.b.layout.shape()[..rank - 2] {
         return Err(Error::shape(
             "matmul",
-            format!("{:?} x {:?}: not a batch of matrix products", gemm.a.layout.shape(), gemm.b.layout.shape()),
+            format!(
+                "{:?} x {:?}: not a batch of matrix products",
+                gemm.a.layout.shape(),
+                gemm.b.layout.shape()
+            ),
         ));
     }
     let (a, b) = (elements::<T>("matmul", gemm.a.memory)?, elements::<T>("matmul", gemm.b.memory)?);
     let out = elements_mut::<T>("matmul", out)?;
     let batches: usize = batch_shape.iter().product();
     if out.len() != batches * m * n {
-        return Err(Error::shape("matmul", format!("the output holds {} elements, not {}", out.len(), batches * m * n)));
+        return Err(Error::shape(
+            "matmul",
+            format!("the output holds {} elements, not {}", out.len(), batches * m * n),
+        ));
     }
     if out.is_empty() {
         return Ok(());
@@ -79,7 +86,10 @@ fn epilogue<T: Element + Scalar>(gemm: Gemm, n: usize, out: &mut [T]) -> Result<
     if let Some(bias) = gemm.bias {
         let values = elements::<T>("matmul", bias.memory)?;
         if bias.layout.shape()[..] != [n] {
-            return Err(Error::shape("matmul", format!("a bias of {:?} for {n} columns", bias.layout.shape())));
+            return Err(Error::shape(
+                "matmul",
+                format!("a bias of {:?} for {n} columns", bias.layout.shape()),
+            ));
         }
         let (from, stride) = (bias.layout.offset(), bias.layout.strides()[0]);
         for row in out.chunks_exact_mut(n) {

@@ -13,7 +13,13 @@ fn rows(op: &'static str, (index, layout): (&[i64], &Layout), count: usize) -> R
         .enumerate()
         .map(|(i, row)| {
             usize::try_from(row).ok().filter(|&r| r < count).ok_or_else(|| {
-                Error::argument(op, format!("index {row} at position {i} is outside the {count} rows (0 to {})", count.saturating_sub(1)))
+                Error::argument(
+                    op,
+                    format!(
+                        "index {row} at position {i} is outside the {count} rows (0 to {})",
+                        count.saturating_sub(1)
+                    ),
+                )
             })
         })
         .collect()

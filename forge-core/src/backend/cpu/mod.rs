@@ -24,9 +24,8 @@ impl Cpu {
 /// The typed elements of an operand.
 fn elements<'a, T: Element>(op: &'static str, memory: &'a Memory) -> Result<&'a [T]> {
     match memory {
-        Memory::Host(host) => T::slice(host).ok_or_else(|| {
-            crate::ErrorKind::DTypes { op, left: T::DTYPE, right: host.dtype() }.into()
-        }),
+        Memory::Host(host) => T::slice(host)
+            .ok_or_else(|| crate::ErrorKind::DTypes { op, left: T::DTYPE, right: host.dtype() }.into()),
         Memory::Device(_) => Err(Error::other(format!("{op}: this memory is not the CPU's"))),
     }
 }
@@ -54,7 +53,10 @@ macro_rules! float {
                 type $T = f64;
                 $body
             }
-            dtype => Err(crate::ErrorKind::DType { op: $op, dtype, hint: "convert with `.to_dtype(DType::F32)`" }.into()),
+            dtype => {
+                Err(crate::ErrorKind::DType { op: $op, dtype, hint: "convert with `.to_dtype(DType::F32)`" }
+                    .into())
+            }
         }
     };
 }

@@ -1,0 +1,146 @@
+//! Weights in files: safetensors, written so that a reader never sees half of one.
+
+use crate::{DType, Device, Error, ErrorKind, Host, Result, Tensor};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// Writes `bytes` to `path` so that the file is the old one or the new one, whatever happens: a temporary file in the
+/// same folder, flushed to disk, then renamed.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?;
+    let temporary = folder.join(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let renamed = written.and_then(|()| std::fs::rename(&temporary, path));
+    if renamed.is_err() {
+        // Nothing half-written stays behind; the first error is the one to tell.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    renamed
+}
+
+/// Saves named tensors with a map of text.
+///
+/// ```
+/// use forge_core::{checkpoint, Tensor};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("weights.safetensors");
+/// checkpoint::save(&path, &[("w".into(), Tensor::new(&[1.0f32, 2.0], &[2])?)], &[("epoch", "3".into())])?;
+/// let file = checkpoint::load(&path)?;
+/// assert_eq!(file.tensors[0].1.to_vec::<f32>()?, [1.0, 2.0]);
+/// assert_eq!(file.notes["epoch"], "3");
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+pub fn save(path: &Path, tensors: &[(String, Tensor)], notes: &[(&str, String)]) -> Result<()> {
+    let bytes: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let (dtype, bytes) = match tensor.host()? {
+                Host::F32(v) => (Dtype::F32, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+                Host::F64(v) => (Dtype::F64, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+                Host::I64(v) => (Dtype::I64, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            };
+            Ok((name.clone(), dtype, tensor.shape().to_vec(), bytes))
+        })
+        .collect::<Result<_>>()?;
+    let wrong = |message: String| Error::from(ErrorKind::Checkpoint { path: path.into(), message });
+    let views: Vec<(&str, TensorView)> = bytes
+        .iter()
+        .map(|(name, dtype, shape, data)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), data)?)))
+        .collect::<Result<_, safetensors::SafeTensorError>>()
+        .map_err(|e| wrong(e.to_string()))?;
+    // One map of one key has no order to vary, so equal contents give equal bytes.
+    let ordered: std::collections::BTreeMap<&str, &String> = notes.iter().map(|(k, v)| (*k, v)).collect();
+    let notes = match ordered.is_empty() {
+        true => None,
+        false => {
+            Some(HashMap::from([("notes".to_owned(), serde_json::to_string(&ordered).unwrap_or_default())]))
+        }
+    };
+    let out = safetensors::serialize(views, notes).map_err(|e| wrong(e.to_string()))?;
+    write_atomic(path, &out).map_err(|e| Error::io("write", path, e))
+}
+
+/// What a file of weights holds.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// Tensors by name, in the order of their names.
+    pub tensors: Vec<(String, Tensor)>,
+    /// Text that was saved with them.
+    pub notes: HashMap<String, String>,
+}
+
+/// Loads what [`save`] or another program wrote, on the CPU.
+///
+/// # Errors
+/// When the file is missing or torn, or holds an element type that tensors do not have.
+pub fn load(path: &Path) -> Result<Contents> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let wrong = |message: String| Error::from(ErrorKind::Checkpoint { path: path.into(), message });
+    let broken = |e: safetensors::SafeTensorError| wrong(format!("not a whole safetensors file ({e})"));
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
+    let notes = header.metadata().as_ref().and_then(|m| m.get("notes"));
+    let notes = notes.and_then(|n| serde_json::from_str(n).ok()).unwrap_or_default();
+    let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
+    let mut tensors = Vec::new();
+    for (name, view) in file.tensors() {
+        let data = view.data();
+        let host = match view.dtype() {
+            Dtype::F32 => Host::F32(elements(data, f32::from_le_bytes)),
+            Dtype::F64 => Host::F64(elements(data, f64::from_le_bytes)),
+            Dtype::I64 => Host::I64(elements(data, i64::from_le_bytes)),
+            other => {
+                let known = [DType::F32, DType::F64, DType::I64].map(|d| d.to_string()).join(", ");
+                return Err(wrong(format!("`{name}` holds {other:?}; only {known} are known")));
+            }
+        };
+        tensors.push((name.clone(), Tensor::from_host(host, view.shape(), &Device::cpu())?));
+    }
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(Contents { tensors, notes })
+}
+
+fn elements<T, const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.chunks_exact(N).filter_map(|c| c.try_into().ok()).map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_contents_give_equal_bytes_and_a_torn_file_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let tensors: Vec<(String, Tensor)> = ["w", "bias", "gain"]
+            .iter()
+            .map(|n| (n.to_string(), Tensor::new(&[1.5f64, -2.0], &[2]).unwrap()))
+            .collect();
+        let notes = [("one", "1".to_owned()), ("two", "2".to_owned()), ("three", "3".to_owned())];
+        save(&a, &tensors, &notes).unwrap();
+        save(&b, &tensors, &notes).unwrap();
+        let bytes = std::fs::read(&a).unwrap();
+        assert_eq!(bytes, std::fs::read(&b).unwrap());
+        std::fs::write(&b, &bytes[..bytes.len() - 3]).unwrap();
+        let error = load(&b).unwrap_err().to_string();
+        assert!(error.contains("not a whole safetensors file"), "{error}");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder in the place of the file makes the rename fail.
+        let path = folder.path().join("taken");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("inside"), "kept").unwrap();
+        assert!(write_atomic(&path, b"new").is_err());
+        assert_eq!(std::fs::read(path.join("inside")).unwrap(), b"kept");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,82 @@
+use super::Outlet;
+use crate::history::EpochRecord;
+use crate::nn::Module;
+use crate::optim::Optimizer;
+use crate::{Error, Result};
+
+/// Whether training goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Flow {
+    /// It goes on.
+    Continue,
+    /// It ends after this epoch, for this reason.
+    Stop(String),
+}
+
+/// What a callback sees at the end of an epoch.
+pub struct State<'a> {
+    /// The model, as it stands.
+    pub model: &'a mut dyn Module,
+    /// The optimizer, for schedules.
+    pub optimizer: &'a mut dyn Optimizer,
+    /// The epoch's metrics; a callback may add to them, and later callbacks see what it added.
+    pub record: &'a mut EpochRecord,
+    /// For events of the callback's own.
+    pub outlet: &'a Outlet,
+    /// Where a callback writes which epoch's weights are the ones to keep.
+    pub best_epoch: &'a mut Option<usize>,
+}
+
+impl State<'_> {
+    /// The value of a metric.
+    ///
+    /// # Errors
+    /// When the epoch has no such metric; the message names those it has.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        self.record.metric(name).ok_or_else(|| {
+            let known: Vec<&str> = self.record.metrics.iter().map(|(n, _)| n.as_str()).collect();
+            Error::other(format!(
+                "no metric `{name}` to monitor; this training computes {}",
+                known.join(", ")
+            ))
+        })
+    }
+}
+
+/// Something that sees the model and the metrics, and may end training. Callbacks run in the order in which they were
+/// given, on the training thread.
+pub trait Callback: Send {
+    /// Before the first epoch.
+    fn train_begin(&mut self, _model: &mut dyn Module) -> Result<()> {
+        Ok(())
+    }
+
+    /// After each epoch.
+    fn epoch_end(&mut self, state: &mut State<'_>) -> Result<Flow>;
+
+    /// After the last epoch, however training ended, unless with an error.
+    fn train_end(&mut self, _model: &mut dyn Module) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether a metric should fall or rise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Smaller is better: losses and errors.
+    Minimize,
+    /// Larger is better: accuracy, skill.
+    Maximize,
+}
+
+impl Goal {
+    /// Whether `value` beats `best` by more than `margin`. NaN beats nothing.
+    pub fn beats(self, value: f64, best: Option<f64>, margin: f64) -> bool {
+        match (self, best) {
+            _ if value.is_nan() => false,
+            (_, None) => true,
+            (Goal::Minimize, Some(best)) => value < best - margin,
+            (Goal::Maximize, Some(best)) => value > best + margin,
+        }
+    }
+}

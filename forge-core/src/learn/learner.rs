@@ -1,0 +1,292 @@
+use super::{Callback, Flow, Listener, Outlet, State};
+use crate::data::Dataset;
+use crate::history::{EpochRecord, Event, FitHistory, StopReason};
+use crate::nn::Module;
+use crate::optim::Optimizer;
+use crate::rng::Stream;
+use crate::{Cx, Device, Error, ErrorKind, Parameters, Result, Tensor};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+type LossFn = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send>;
+
+/// Trains a model.
+///
+/// The same seed gives the same run, to the bit: the order of samples is a function of (seed, epoch), random layers of
+/// (seed, step, layer).
+///
+/// ```
+/// use forge_core::{data::TensorDataset, learn::Learner, nn::{Init, Linear}, optim::Adam, Tensor};
+/// let x: Vec<f32> = (0..64).map(|i| i as f32 / 64.0).collect();
+/// let y: Vec<f32> = x.iter().map(|x| 3.0 * x - 1.0).collect();
+/// let data = TensorDataset::new(Tensor::new(&x, &[64, 1])?, Tensor::new(&y, &[64, 1])?)?;
+/// let mut model = Linear::new(&Init::new(1), 1, 1)?;
+/// let history = Learner::new("line").epochs(40).batch_size(8).fit(&mut model, &mut Adam::new(0.05), &data, None)?;
+/// let loss = history.curve("train.loss");
+/// assert!(loss[39].1 < 0.01 * loss[0].1);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+pub struct Learner {
+    name: String,
+    epochs: usize,
+    batch_size: usize,
+    seed: u64,
+    device: Device,
+    loss: LossFn,
+    clip_norm: Option<f64>,
+    callbacks: Vec<Box<dyn Callback>>,
+    listeners: Vec<Box<dyn Listener>>,
+    interrupt: Arc<AtomicBool>,
+    monitor: Option<String>,
+}
+
+impl Learner {
+    /// 10 epochs, batches of 32, mean squared error, on the CPU.
+    pub fn new(name: impl Into<String>) -> Self {
+        Learner {
+            name: name.into(),
+            epochs: 10,
+            batch_size: 32,
+            seed: 0,
+            device: Device::cpu(),
+            loss: Box::new(|prediction, target| prediction.mse(target)),
+            clip_norm: None,
+            callbacks: Vec::new(),
+            listeners: Vec::new(),
+            interrupt: Arc::default(),
+            monitor: None,
+        }
+    }
+
+    /// How often the training samples are gone through.
+    pub fn epochs(mut self, epochs: usize) -> Self {
+        self.epochs = epochs;
+        self
+    }
+
+    /// Samples in a step. The last batch of an epoch may be smaller; none is dropped.
+    pub fn batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = batch_size;
+        self
+    }
+
+    /// The seed of sample order and random layers.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The device that batches are put on; the model must be there already.
+    pub fn device(mut self, device: &Device) -> Self {
+        self.device = device.clone();
+        self
+    }
+
+    /// The loss of (prediction, target): one number, the mean over samples.
+    pub fn loss(mut self, loss: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + 'static) -> Self {
+        self.loss = Box::new(loss);
+        self
+    }
+
+    /// Scales gradients so that their norm is at most this.
+    pub fn clip_norm(mut self, limit: f64) -> Self {
+        self.clip_norm = Some(limit);
+        self
+    }
+
+    /// One more callback, after those already there.
+    pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// One more listener.
+    pub fn listener(mut self, listener: impl Listener) -> Self {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
+    /// A flag that ends training after the step in progress once it is set.
+    pub fn interrupt(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.interrupt = flag;
+        self
+    }
+
+    /// The metric that the history names as the one that decides.
+    pub fn monitor(mut self, metric: impl Into<String>) -> Self {
+        self.monitor = Some(metric.into());
+        self
+    }
+
+    /// Trains, and gives the history.
+    ///
+    /// # Errors
+    /// When there is no sample, batch size or epochs are 0, a step fails, or the loss is no longer finite. Listeners
+    /// hear of it as [`Event::Failed`].
+    pub fn fit(
+        mut self,
+        model: &mut dyn Module,
+        optimizer: &mut dyn Optimizer,
+        train: &dyn Dataset,
+        val: Option<&dyn Dataset>,
+    ) -> Result<FitHistory> {
+        let outlet = Outlet::new(std::mem::take(&mut self.listeners));
+        let result = self.run(model, optimizer, train, val, &outlet);
+        if let Err(error) = &result {
+            outlet.send(Event::Failed { message: error.to_string() });
+        }
+        result
+    }
+
+    fn run(
+        &mut self,
+        model: &mut dyn Module,
+        optimizer: &mut dyn Optimizer,
+        train: &dyn Dataset,
+        val: Option<&dyn Dataset>,
+        outlet: &Outlet,
+    ) -> Result<FitHistory> {
+        if train.is_empty() || self.batch_size == 0 || self.epochs == 0 {
+            return Err(Error::argument(
+                "fit",
+                format!(
+                    "{} training samples, batch size {}, {} epochs: all must be at least 1",
+                    train.len(),
+                    self.batch_size,
+                    self.epochs
+                ),
+            ));
+        }
+        let begin = Instant::now();
+        let mut history = FitHistory {
+            name: self.name.clone(),
+            model: model.describe(),
+            parameters: model.parameter_count(),
+            epochs: Vec::with_capacity(self.epochs),
+            monitor: self.monitor.clone(),
+            best_epoch: None,
+            stop: StopReason::Finished,
+            seconds: 0.0,
+        };
+        outlet.send(Event::TrainBegin {
+            epochs: self.epochs,
+            steps_per_epoch: train.len().div_ceil(self.batch_size),
+            parameters: history.parameters,
+            first_epoch: 0,
+        });
+        let mut callbacks = std::mem::take(&mut self.callbacks);
+        for callback in &mut callbacks {
+            callback.train_begin(model)?;
+        }
+        for epoch in 0..self.epochs {
+            outlet.send(Event::EpochBegin { epoch });
+            let clock = Instant::now();
+            let Some(train_loss) = self.train_epoch(epoch, model, optimizer, train, outlet)? else {
+                history.stop = StopReason::Interrupted;
+                break;
+            };
+            let mut record = EpochRecord {
+                epoch,
+                step: optimizer.steps(),
+                seconds: 0.0,
+                learning_rate: optimizer.learning_rate(),
+                metrics: vec![("train.loss".into(), train_loss)],
+            };
+            if let Some(val) = val.filter(|v| !v.is_empty()) {
+                record.metrics.push(("val.loss".into(), self.evaluate(model, val)?));
+            }
+            let mut stop = None;
+            let mut state =
+                State { model, optimizer, record: &mut record, outlet, best_epoch: &mut history.best_epoch };
+            for callback in &mut callbacks {
+                if let Flow::Stop(message) = callback.epoch_end(&mut state)? {
+                    stop.get_or_insert(message);
+                }
+            }
+            record.seconds = clock.elapsed().as_secs_f64();
+            outlet.send(Event::EpochEnd { record: record.clone() });
+            history.epochs.push(record);
+            if let Some(message) = stop {
+                history.stop = StopReason::Callback { message };
+                break;
+            }
+        }
+        for callback in &mut callbacks {
+            callback.train_end(model)?;
+        }
+        history.seconds = begin.elapsed().as_secs_f64();
+        outlet.send(Event::TrainEnd {
+            stop: history.stop.clone(),
+            epochs: history.epochs.len(),
+            seconds: history.seconds,
+        });
+        Ok(history)
+    }
+
+    /// The mean loss of an epoch, or `None` if it was interrupted.
+    fn train_epoch(
+        &self,
+        epoch: usize,
+        model: &mut dyn Module,
+        optimizer: &mut dyn Optimizer,
+        train: &dyn Dataset,
+        outlet: &Outlet,
+    ) -> Result<Option<f64>> {
+        let order = Stream::new(self.seed, "order").at(epoch as u64).permutation(train.len());
+        let mut total = 0.0;
+        for (number, indices) in order.chunks(self.batch_size).enumerate() {
+            if self.interrupt.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let step = optimizer.steps();
+            let batch = train.batch(indices, &self.device)?;
+            let cx = Cx::train(self.seed, step);
+            let loss = (self.loss)(&model.forward(&cx, &batch.x)?, &batch.y)?;
+            let value = loss.item()?;
+            let finite = |ok: bool, what: &str| {
+                if ok { Ok(()) } else { Err(Error::from(ErrorKind::NotFinite { what: what.into(), step })) }
+            };
+            finite(value.is_finite(), "the training loss")?;
+            let mut grads = loss.backward(cx)?;
+            if let Some(limit) = self.clip_norm {
+                finite(grads.clip_norm(limit)?.is_finite(), "the gradient's norm")?;
+            }
+            optimizer.step(as_parameters(model), &grads)?;
+            total += value * indices.len() as f64;
+            outlet.send(Event::BatchEnd { epoch, step, batch: number, loss: value });
+        }
+        Ok(Some(total / train.len() as f64))
+    }
+
+    /// The mean loss over a dataset, without training.
+    fn evaluate(&self, model: &dyn Module, data: &dyn Dataset) -> Result<f64> {
+        let mut total = 0.0;
+        for indices in all(data).chunks(self.batch_size) {
+            let batch = data.batch(indices, &self.device)?;
+            let loss = (self.loss)(&model.forward(&Cx::infer(), &batch.x)?, &batch.y)?;
+            total += loss.item()? * indices.len() as f64;
+        }
+        Ok(total / data.len() as f64)
+    }
+}
+
+fn as_parameters(model: &mut dyn Module) -> &mut dyn Parameters {
+    model
+}
+
+fn all(data: &dyn Dataset) -> Vec<usize> {
+    (0..data.len()).collect()
+}
+
+/// A model's output for every sample, in order, in batches of `batch_size`: `[samples, …]`.
+///
+/// # Errors
+/// When there is no sample or a batch fails.
+pub fn predict(model: &dyn Module, data: &dyn Dataset, batch_size: usize, device: &Device) -> Result<Tensor> {
+    let mut outputs = Vec::new();
+    for indices in all(data).chunks(batch_size.max(1)) {
+        outputs.push(model.forward(&Cx::infer(), &data.batch(indices, device)?.x)?);
+    }
+    Tensor::concat(&outputs.iter().collect::<Vec<_>>(), 0)
+}

@@ -1,0 +1,14 @@
+//! The learner: trains any model on any dataset with any optimizer, and knows no technology. It tells what happens to
+//! callbacks, which may change its course, and to listeners, which may not even delay it.
+
+mod callback;
+mod checkpoint;
+mod early_stopping;
+mod learner;
+mod listener;
+
+pub use callback::{Callback, Flow, Goal, State};
+pub use checkpoint::ModelCheckpoint;
+pub use early_stopping::EarlyStopping;
+pub use learner::{Learner, predict};
+pub use listener::{Listener, Outlet};

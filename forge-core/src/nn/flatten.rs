@@ -1,0 +1,21 @@
+use super::Module;
+use crate::{Cx, Result, Tensor, parameters};
+
+/// All dimensions after the first made one.
+#[derive(Debug)]
+pub struct Flatten;
+
+parameters!(Flatten {});
+
+impl Module for Flatten {
+    /// `[batch, …] → [batch, product of the others]`
+    fn forward(&self, _cx: &Cx, x: &Tensor) -> Result<Tensor> {
+        let batch = x.shape().first().copied().unwrap_or(1);
+        let rest = x.shape().iter().skip(1).product();
+        x.reshape(&[batch, rest])
+    }
+
+    fn describe(&self) -> String {
+        "flatten".into()
+    }
+}

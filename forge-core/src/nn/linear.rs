@@ -1,0 +1,45 @@
+use super::{Init, Module};
+use crate::{Cx, Param, Result, Tensor, parameters};
+
+/// y = x Wᵀ + b
+///
+/// ```
+/// use forge_core::{nn::{Init, Linear, Module}, Cx, Tensor};
+/// let layer = Linear::new(&Init::new(0), 3, 2)?;
+/// let y = layer.forward(&Cx::infer(), &Tensor::new(&[1.0f32; 12], &[4, 3])?)?;
+/// assert_eq!(y.shape(), [4, 2]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Linear {
+    /// `[out_features, in_features]`
+    weight: Param,
+    /// `[out_features]`
+    bias: Param,
+}
+
+parameters!(Linear { weight, bias });
+
+impl Linear {
+    /// Weights and biases uniform in ±1/√in_features, as PyTorch's default (He and others, ICCV 2015, with a = √5).
+    pub fn new(init: &Init, in_features: usize, out_features: usize) -> Result<Self> {
+        let bound = 1.0 / (in_features.max(1) as f64).sqrt();
+        Ok(Linear {
+            weight: init.uniform("weight", &[out_features, in_features], bound)?,
+            bias: init.uniform("bias", &[out_features], bound)?,
+        })
+    }
+}
+
+impl Module for Linear {
+    /// `[…, in_features] → […, out_features]`
+    fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
+        let weight = cx.param(&self.weight).transpose()?;
+        let product = cx.within("weight", |_| x.matmul(&weight))?;
+        product + &cx.param(&self.bias)
+    }
+
+    fn describe(&self) -> String {
+        format!("linear({} → {})", self.weight.shape()[1], self.weight.shape()[0])
+    }
+}

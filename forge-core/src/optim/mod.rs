@@ -1,0 +1,31 @@
+//! Optimizers: the only writers of parameters.
+
+mod adam;
+mod moments;
+mod sgd;
+
+pub use adam::Adam;
+pub use sgd::Sgd;
+
+use crate::{Grads, Parameters, Result, Tensor};
+
+/// Updates a model's parameters from their gradients.
+pub trait Optimizer: Send {
+    /// One update. Parameters without a gradient, and frozen ones, stay as they are.
+    fn step(&mut self, model: &mut dyn Parameters, grads: &Grads) -> Result<()>;
+
+    /// The learning rate of the next step.
+    fn learning_rate(&self) -> f64;
+
+    /// Sets the learning rate of the next steps.
+    fn set_learning_rate(&mut self, lr: f64);
+
+    /// Number of steps taken.
+    fn steps(&self) -> u64;
+
+    /// Moments by name, for a checkpoint: with [`Optimizer::steps`] all that is needed to go on.
+    fn state(&self) -> Vec<(String, Tensor)>;
+
+    /// Takes over what [`Optimizer::state`] and [`Optimizer::steps`] gave.
+    fn load_state(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()>;
+}
