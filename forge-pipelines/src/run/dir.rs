@@ -38,7 +38,7 @@ impl RunDir {
     /// `run.json`, with the state `lost` when it says `running` but its process is gone.
     ///
     /// # Errors
-    /// [`RunError::Io`] without the file, [`RunError::Broken`] when it is damaged or of a later version.
+    /// [`RunError::Broken`] when the file is missing, damaged or of a later version, [`RunError::Io`].
     pub fn record(&self) -> Result<RunRecord, RunError> {
         // The lease first: a run writes its last record before it gives the lease up, so a record read later is
         // never older than what the lease said.

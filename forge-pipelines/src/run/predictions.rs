@@ -175,7 +175,8 @@ fn decode_group(group: &dyn RowGroupReader) -> ParquetResult<Forecasts> {
             return Err(irregular());
         }
         let origin = usize::try_from(row.get_long(3)?).map_err(|_| irregular())?;
-        let step = usize::try_from(row.get_int(5)? - 1).map_err(|_| irregular())?;
+        let step =
+            row.get_int(5)?.checked_sub(1).and_then(|s| usize::try_from(s).ok()).ok_or_else(irregular)?;
         let target = row.get_string(6)?;
         if f.origins.last() != Some(&origin) {
             f.origins.push(origin);

@@ -2,6 +2,7 @@ use super::RunError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Metric address, such as `fit.result.test.rmse`, and value. `None` is undefined or not finite, never 0.
@@ -85,7 +86,12 @@ impl RunRecord {
         struct Schema {
             schema: u32,
         }
-        let bytes = std::fs::read(path).map_err(|e| RunError::io("read", path, e))?;
+        let bytes = std::fs::read(path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => {
+                RunError::broken(path, "is missing, so its folder holds no run; remove the folder")
+            }
+            _ => RunError::io("read", path, e),
+        })?;
         let Schema { schema } = serde_json::from_slice(&bytes).map_err(|e| RunError::json(path, &e))?;
         if schema > RUN_SCHEMA {
             return Err(RunError::broken(
