@@ -80,7 +80,20 @@ pub struct MetricPoint {
     /// Metric name.
     #[serde(rename = "n")]
     pub name: String,
-    /// Value.
-    #[serde(rename = "v")]
+    /// Value. NaN where it is undefined, which is `null` in the file.
+    #[serde(rename = "v", with = "nan_as_null")]
     pub value: f64,
+}
+
+/// JSON has no NaN: a value that is not finite is `null`, and `null` is NaN.
+mod nan_as_null {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &f64, s: S) -> Result<S::Ok, S::Error> {
+        value.is_finite().then_some(*value).serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(d)?.unwrap_or(f64::NAN))
+    }
 }
