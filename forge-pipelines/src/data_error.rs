@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataError {
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// The file, as it is written in the spec.
     pub path: Option<String>,
     /// Line of the file, from 1.
@@ -60,7 +60,7 @@ impl DataError {
 
 impl From<Problem> for DataError {
     fn from(problem: Problem) -> Self {
-        DataError { problem, path: None, line: None, column: None }
+        DataError { problem: Box::new(problem), path: None, line: None, column: None }
     }
 }
 

@@ -201,7 +201,7 @@ fn prepare_column(
         return Err(frame.at_row(problem.into(), first).in_column(name));
     }
     let chain = chain.fit(raw, split.train.clone()).map_err(|error| {
-        let error = match error.problem {
+        let error = match *error.problem {
             Problem::NonPositive { row, .. } => frame.at_row(error, row),
             _ => error.in_file(&frame.name),
         };

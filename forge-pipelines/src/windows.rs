@@ -245,13 +245,14 @@ impl Windows {
         let mut owner: Vec<Option<Part>> = vec![None; self.matrix.len() / self.features.max(1)];
         for part in PARTS {
             for origin in self.origins(part) {
-                for row in origin + 1..=origin + self.params.horizon {
-                    match owner[row] {
+                let targets = owner.iter_mut().enumerate().skip(origin + 1).take(self.params.horizon);
+                for (row, owner) in targets {
+                    match *owner {
                         Some(other) if other != part => {
                             let (first, second) = (other.name(), part.name());
                             return Err(Problem::SharedTarget { row, first, second }.into());
                         }
-                        _ => owner[row] = Some(part),
+                        _ => *owner = Some(part),
                     }
                 }
             }

@@ -280,11 +280,6 @@ impl From<SkillTable> for Output {
 impl Score {
     /// An empty score of a fit or baseline.
     pub fn of(forecasts: &Forecasts) -> Self {
-        Score {
-            name: forecasts.name.clone(),
-            kind: forecasts.kind,
-            metrics: Vec::new(),
-            by_step: Vec::new(),
-        }
+        Score { name: forecasts.name.clone(), kind: forecasts.kind, metrics: Vec::new(), by_step: Vec::new() }
     }
 }

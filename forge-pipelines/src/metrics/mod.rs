@@ -92,7 +92,7 @@ registry! {
     Mse = "mse", Smaller, errors::mse, "mean of (ŷ − y)²";
     Bias = "bias", NoSkill, errors::bias, "mean of ŷ − y; above 0 the forecasts are too high";
     Mase = "mase", Smaller, relative::mase,
-        "mean of |ŷ − y| / scale; scale: mean |y[t] − y[t − m]| of the target's train rows, m the season";
+        "mean of |ŷ − y| / scale; scale: mean |y(t) − y(t − m)| of the target's train rows, m the season";
     Smape = "smape", Smaller, relative::smape, "mean of 200 |ŷ − y| / (|y| + |ŷ|), in percent (M4)";
     R2 = "r2", NoSkill, relative::r2,
         "1 − Σ(ŷ − y)² / Σ(y − ȳ)², ȳ the target's mean over the scored rows; close to 1 for any price level";
