@@ -181,6 +181,8 @@ problems! {
         rows: usize,
     } "`{value}` is not a number ({count} of {rows} cells are not)", if count == rows {
         say("the column holds text; only numeric columns can be targets or inputs")
+    } else if value.replace([',', '.', ' ', '\''], "").bytes().all(|b| b.is_ascii_digit()) && value != "." {
+        say("write numbers without thousands separators, or name the decimal sign: `decimal: ','`")
     } else {
         say(format!("if it stands for a missing value, write `na: ['{value}']`"))
     };
@@ -392,6 +394,15 @@ problems! {
         /// Why.
         reason: String,
     } "{reason}", None;
+}
+
+/// A cell as messages quote it: a quote that is never closed makes cells as long as the file.
+pub(crate) fn excerpt(cell: &str) -> String {
+    const LONGEST: usize = 60;
+    match cell.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &cell[..end]),
+        None => cell.to_string(),
+    }
 }
 
 /// The candidate that is most like `name`, if any is like it at all.

@@ -1,6 +1,6 @@
 //! A table of columns over time: what a data source gives.
 
-use crate::data_error::{DataError, Problem, nearest};
+use crate::data_error::{DataError, Problem, excerpt, nearest};
 use crate::sources::Freq;
 use forge_core::history::TimeAxis;
 use jiff::Timestamp;
@@ -155,7 +155,7 @@ impl Frame {
             ColumnData::Text { values, not_numbers } => {
                 let row = not_numbers.first().copied().unwrap_or(0);
                 let problem = Problem::NotANumber {
-                    value: values.get(row).cloned().unwrap_or_default(),
+                    value: values.get(row).map(|cell| excerpt(cell)).unwrap_or_default(),
                     count: not_numbers.len(),
                     rows: values.len(),
                 };

@@ -3,7 +3,7 @@ use super::number::{Cell, NumberForm, sniff_decimal};
 use super::table::{Layout, Table, sniff_delimiter};
 use super::time::{self, TimeParam, TimeSpec};
 use super::{Freq, Loaded, Source};
-use crate::data_error::{DataError, Problem, nearest};
+use crate::data_error::{DataError, Problem, excerpt, nearest};
 use crate::frame::{Column, ColumnData, Frame, TimeColumn};
 use forge_core::history::{Level, Notice, SourceRecord};
 use schemars::JsonSchema;
@@ -257,7 +257,7 @@ fn column(table: &Table, index: usize, form: &NumberForm<'_>, said: &mut Said) -
         return Column { name, data: ColumnData::Number(values) };
     };
     if numbers > not_numbers.len() {
-        let cell = table.cells(index).nth(stray).unwrap_or("");
+        let cell = excerpt(table.cells(index).nth(stray).unwrap_or(""));
         let (count, line) = (not_numbers.len(), table.lines[stray]);
         said.note(format!(
             "`{name}` is text: {count} of its cells are no numbers, the first `{cell}` on line {line}"

@@ -1,7 +1,7 @@
 //! The time column: which it is, how it is written, and what it says.
 
 use super::table::Table;
-use crate::data_error::{DataError, Problem};
+use crate::data_error::{DataError, Problem, excerpt};
 use crate::frame::TimeColumn;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::BrokenDownTime;
@@ -175,9 +175,9 @@ pub(super) fn read(table: &Table, column: usize, spec: &TimeSpec) -> Result<Time
     let mut labels = Vec::with_capacity(table.rows.len());
     let mut dates = 0;
     for (row, cell) in table.cells(column).enumerate() {
-        let moment = form.read(cell, &zone).ok_or_else(|| {
-            fail(Problem::NotATime { value: cell.to_string(), form: form.to_string() }, row)
-        })?;
+        let moment = form
+            .read(cell, &zone)
+            .ok_or_else(|| fail(Problem::NotATime { value: excerpt(cell), form: form.to_string() }, row))?;
         dates += usize::from(moment.date.is_some());
         labels.push(moment.date.map_or_else(|| moment.at.to_string(), |d| d.to_string()));
         times.push(moment.at);
@@ -218,7 +218,7 @@ fn form_of(
         }
         None => {
             let form = "2013-03-01, 2013-03-01T05:00:00Z, 3/1/2013".to_string();
-            Err(fail(Problem::NotATime { value: first.to_string(), form }, 0))
+            Err(fail(Problem::NotATime { value: excerpt(first), form }, 0))
         }
     }
 }

@@ -186,6 +186,11 @@ fn columns_and_cells() {
     assert!(loaded.notices.iter().any(|n| n.text.contains("`Close` is text") && n.text.contains("line 3")));
     let text = loaded.frame.numbers("Name").unwrap_err();
     assert!(text.hint().unwrap().contains("holds text"), "{text}");
+    let thousands = plain("x,y\n\"1,234.5\",1\n2,2\n").unwrap().frame.numbers("x").unwrap_err();
+    assert!(thousands.hint().unwrap().contains("thousands"), "{thousands}");
+    let endless = plain(&format!("x,y\n1,1\n2,2\n{},3\n", "é".repeat(9999))).unwrap();
+    let message = endless.frame.numbers("x").unwrap_err().to_string();
+    assert!(message.contains("é…") && message.len() < 250, "{message}");
     let time = loaded.frame.numbers("Date").unwrap_err();
     assert!(time.to_string().contains("is the time column"), "{time}");
     fails(

@@ -1,5 +1,7 @@
 //! From a data file to scores: values that could be wrong, and input that is.
 
+#![cfg(test)]
+
 mod baselines;
 mod csv_files;
 mod csv_fuzz;
