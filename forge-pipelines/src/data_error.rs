@@ -181,7 +181,7 @@ problems! {
         rows: usize,
     } "`{value}` is not a number ({count} of {rows} cells are not)", if count == rows {
         say("the column holds text; only numeric columns can be targets or inputs")
-    } else if value.replace([',', '.', ' ', '\''], "").bytes().all(|b| b.is_ascii_digit()) && value != "." {
+    } else if is_grouped(value) {
         say("write numbers without thousands separators, or name the decimal sign: `decimal: ','`")
     } else {
         say(format!("if it stands for a missing value, write `na: ['{value}']`"))
@@ -394,6 +394,12 @@ problems! {
         /// Why.
         reason: String,
     } "{reason}", None;
+}
+
+/// Whether a cell is a number with signs between its digits that we do not read, such as `-1,234.5`.
+fn is_grouped(cell: &str) -> bool {
+    cell.contains(|c: char| c.is_ascii_digit())
+        && cell.chars().all(|c| c.is_ascii_digit() || "+-., '".contains(c))
 }
 
 /// A cell as messages quote it: a quote that is never closed makes cells as long as the file.
