@@ -1,0 +1,76 @@
+//! Forecasts that learn nothing or next to nothing: what any model has to beat.
+//!
+//! A new baseline is one file here, with its line in [`BaselineParam`] and in [`BaselineParam::rule`].
+
+mod drift;
+mod last;
+mod mean;
+mod seasonal;
+
+use crate::prepare::Prepared;
+use crate::windows::Windows;
+use forge_core::history::{ForecastKind, Forecasts, Part};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
+
+/// A rule that continues a series.
+pub trait Baseline {
+    /// Forecasts the rows after `history`, one for each element of `path`, in original units. The rule is given
+    /// nothing later than the origin, so it cannot look ahead. NaN where it has no forecast.
+    fn forecast(&self, history: &[f64], path: &mut [f64]);
+}
+
+/// A baseline: `last`, `drift`, `mean` or `{seasonal: 5}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(example = BaselineParam::Last, example = BaselineParam::Seasonal(NonZeroUsize::MIN.saturating_add(4)))]
+pub enum BaselineParam {
+    /// Every later row equals the last one.
+    Last,
+    /// The line through the first and the last row goes on.
+    Drift,
+    /// Every later row is the mean of all rows up to the origin.
+    Mean,
+    /// Every later row equals the last one in the same place of the season, of so many rows.
+    Seasonal(NonZeroUsize),
+}
+
+impl BaselineParam {
+    /// The name in tables and figures, such as `seasonal(5)`.
+    pub fn name(self) -> String {
+        match self {
+            BaselineParam::Last => "last".into(),
+            BaselineParam::Drift => "drift".into(),
+            BaselineParam::Mean => "mean".into(),
+            BaselineParam::Seasonal(m) => format!("seasonal({m})"),
+        }
+    }
+
+    /// The rule itself.
+    pub fn rule(self) -> Box<dyn Baseline> {
+        match self {
+            BaselineParam::Last => Box::new(last::Last),
+            BaselineParam::Drift => Box::new(drift::Drift),
+            BaselineParam::Mean => Box::new(mean::Mean),
+            BaselineParam::Seasonal(m) => Box::new(seasonal::Seasonal { period: m.get() }),
+        }
+    }
+
+    /// Forecasts from every origin of a part, of every target, in original units.
+    pub fn forecasts(self, prepared: &Prepared, windows: &Windows, part: Part) -> Forecasts {
+        let rule = self.rule();
+        let mut forecasts = windows.observed(prepared, part, &self.name(), ForecastKind::Baseline);
+        let mut path = vec![0.0; forecasts.horizon];
+        for (o, origin) in forecasts.origins.clone().into_iter().enumerate() {
+            for (k, column) in prepared.targets().iter().enumerate() {
+                rule.forecast(&column.raw[..=origin], &mut path);
+                for (step, value) in path.iter().enumerate() {
+                    let i = forecasts.index(o, step, k);
+                    forecasts.predicted[i] = *value;
+                }
+            }
+        }
+        forecasts
+    }
+}

@@ -1,0 +1,107 @@
+//! Metrics of forecasts, with the definition that the report prints.
+//!
+//! All are pooled over windows, steps and targets, in original units. A metric that is not defined on the data, such
+//! as R² of a constant series, is `None`, never 0. A new metric is one line of the registry below and its function.
+
+mod errors;
+mod relative;
+mod score;
+
+pub use score::{ScoreContext, score};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Forecast and truth, with what the metrics need to know of the train part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// `(actual, predicted)` pairs of each target.
+    pub targets: Vec<Vec<(f64, f64)>>,
+    /// In-sample scale of each target: see [`seasonal_scale`].
+    pub scales: Vec<Option<f64>>,
+}
+
+impl Sample {
+    /// All pairs, target after target.
+    fn pairs(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.targets.iter().flatten().copied()
+    }
+
+    /// Mean over all pairs; `None` without pairs or where a term is not finite.
+    fn mean(&self, term: impl Fn(f64, f64) -> f64) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0_usize);
+        for (actual, predicted) in self.pairs() {
+            sum += term(actual, predicted);
+            count += 1;
+        }
+        finite(sum / count as f64)
+    }
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// Which value of a metric is better, where one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Smaller, with 0 as the best: skill against a baseline is defined.
+    Smaller,
+    /// Neither ratio nor skill is defined.
+    NoSkill,
+}
+
+macro_rules! registry {
+    ($($name:ident = $text:literal, $better:ident, $function:path, $definition:literal;)+) => {
+        /// A metric by name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub enum MetricParam {
+            $(#[doc = $definition] #[serde(rename = $text)] $name,)+
+        }
+
+        impl MetricParam {
+            /// All metrics, in the order of the registry.
+            pub const ALL: &[MetricParam] = &[$(MetricParam::$name),+];
+
+            /// The name in a spec.
+            pub fn name(self) -> &'static str {
+                match self { $(MetricParam::$name => $text),+ }
+            }
+
+            /// One line of definition, as the report prints it.
+            pub fn definition(self) -> &'static str {
+                match self { $(MetricParam::$name => $definition),+ }
+            }
+
+            /// Whether smaller is better.
+            pub fn better(self) -> Better {
+                match self { $(MetricParam::$name => Better::$better),+ }
+            }
+
+            /// The value on a sample; `None` where it is not defined.
+            pub fn compute(self, sample: &Sample) -> Option<f64> {
+                match self { $(MetricParam::$name => $function(sample)),+ }
+            }
+        }
+    };
+}
+
+registry! {
+    Mae = "mae", Smaller, errors::mae, "mean of |ŷ − y|";
+    Rmse = "rmse", Smaller, errors::rmse, "root of the mean of (ŷ − y)², the root taken last";
+    Mse = "mse", Smaller, errors::mse, "mean of (ŷ − y)²";
+    Bias = "bias", NoSkill, errors::bias, "mean of ŷ − y; above 0 the forecasts are too high";
+    Mase = "mase", Smaller, relative::mase,
+        "mean of |ŷ − y| / scale; scale: mean |y(t) − y(t − m)| of the target's train rows, m the season";
+    Smape = "smape", Smaller, relative::smape, "mean of 200 |ŷ − y| / (|y| + |ŷ|), in percent (M4)";
+    R2 = "r2", NoSkill, relative::r2,
+        "1 − Σ(ŷ − y)² / Σ(y − ȳ)², ȳ the target's mean over the scored rows; close to 1 for any price level";
+}
+
+/// The in-sample scale of MASE: mean of `|y[t] - y[t - season]|` over train rows `t` whose earlier row is a train row,
+/// too (Hyndman and Koehler 2006). `None` for a constant series or one no longer than a season.
+pub fn seasonal_scale(train: &[f64], season: usize) -> Option<f64> {
+    let later = train.get(season..)?;
+    let sum: f64 = later.iter().zip(train).map(|(y, before)| (y - before).abs()).sum();
+    finite(sum / later.len() as f64).filter(|scale| *scale > 0.0)
+}

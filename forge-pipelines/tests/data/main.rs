@@ -1,0 +1,52 @@
+//! From a data file to scores: values that could be wrong, and input that is.
+
+#![cfg(test)]
+
+mod baselines;
+mod csv_files;
+mod csv_fuzz;
+mod metrics;
+mod params;
+mod prices;
+mod roles;
+mod splits;
+mod synthetic;
+mod transforms;
+mod windows;
+
+use forge_pipelines::frame::{Column, ColumnData, Frame, TimeColumn};
+use forge_pipelines::prepare::{Prepared, Roles};
+use forge_pipelines::sources::{CheckParams, CsvParams, Freq, Loaded, load};
+use forge_pipelines::split::Split;
+use forge_pipelines::transforms::TransformParam;
+use std::path::{Path, PathBuf};
+
+/// The folder of the example data.
+fn example_data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data")
+}
+
+fn prices(file: &str) -> Loaded {
+    load(&CsvParams::new(file), &example_data(), &CheckParams::default()).unwrap()
+}
+
+/// A frame of counted rows.
+fn frame(columns: &[(&str, Vec<f64>)]) -> Frame {
+    let rows = columns[0].1.len();
+    Frame {
+        name: "memory".into(),
+        time: TimeColumn::Rows { len: rows },
+        freq: Freq::Rows,
+        columns: columns
+            .iter()
+            .map(|(name, values)| Column { name: (*name).into(), data: ColumnData::Number(values.clone()) })
+            .collect(),
+        lines: (2..rows as u64 + 2).collect(),
+    }
+}
+
+/// One target `y` with a chain.
+fn prepared(values: &[f64], chain: &[TransformParam], split: &Split) -> Prepared {
+    Prepared::new(&frame(&[("y", values.to_vec())]), split, &Roles::one("y", chain), &Roles::default())
+        .unwrap()
+}

@@ -1,0 +1,141 @@
+use crate::prepared;
+use forge_core::history::{ForecastKind, Forecasts, Part};
+use forge_pipelines::metrics::{MetricParam, MetricParam::*, Sample, ScoreContext, score, seasonal_scale};
+use forge_pipelines::sources::Freq;
+use forge_pipelines::split::Split;
+
+fn sample(pairs: &[(f64, f64)], scale: Option<f64>) -> Sample {
+    Sample { targets: vec![pairs.to_vec()], scales: vec![scale] }
+}
+
+#[track_caller]
+fn close(value: Option<f64>, expected: f64) {
+    let value = value.unwrap();
+    assert!((value - expected).abs() < 1e-12, "{value} is not {expected}");
+}
+
+#[test]
+fn values_against_hand_computed_ones() {
+    let s = sample(&[(1.0, 2.0), (3.0, 2.0), (5.0, 8.0)], Some(2.5));
+    close(Mae.compute(&s), 5.0 / 3.0);
+    close(Mse.compute(&s), 11.0 / 3.0);
+    close(Rmse.compute(&s), (11.0_f64 / 3.0).sqrt());
+    close(Bias.compute(&s), 1.0);
+    close(Mase.compute(&s), 2.0 / 3.0);
+    close(Smape.compute(&s), 200.0 * (1.0 / 3.0 + 1.0 / 5.0 + 3.0 / 13.0) / 3.0);
+    close(R2.compute(&s), 1.0 - 11.0 / 8.0);
+}
+
+#[test]
+fn several_targets_are_scaled_each_by_its_own() {
+    let s = Sample {
+        targets: vec![vec![(1.0, 2.0), (3.0, 3.0)], vec![(100.0, 90.0), (300.0, 300.0)]],
+        scales: vec![Some(1.0), Some(10.0)],
+    };
+    close(Mase.compute(&s), 0.5);
+    // Each about its own mean: 1 - (1 + 100) / (2 + 20000). About one common mean it would be nearer to 1.
+    close(R2.compute(&s), 1.0 - 101.0 / 20_002.0);
+}
+
+#[test]
+fn undefined_stays_undefined() {
+    for metric in MetricParam::ALL {
+        assert_eq!(metric.compute(&sample(&[], Some(1.0))), None, "{metric:?} of nothing");
+        let nan = sample(&[(1.0, f64::NAN), (2.0, 2.0)], Some(1.0));
+        assert_eq!(metric.compute(&nan), None, "{metric:?} of a missing forecast");
+    }
+    assert_eq!(R2.compute(&sample(&[(2.0, 1.0), (2.0, 3.0)], None)), None);
+    assert_eq!(Mase.compute(&sample(&[(2.0, 1.0)], None)), None);
+    assert_eq!(Smape.compute(&sample(&[(0.0, 0.0), (1.0, 1.0)], None)), None);
+}
+
+#[test]
+fn scale_of_mase() {
+    assert_eq!(seasonal_scale(&[1.0, 2.0, 4.0, 8.0], 1), Some(7.0 / 3.0));
+    assert_eq!(seasonal_scale(&[1.0, 2.0, 4.0, 8.0], 2), Some(4.5));
+    for (train, season) in [(&[1.0, 2.0][..], 2), (&[1.0, 2.0], 5), (&[3.0; 9], 1), (&[], 1)] {
+        assert_eq!(seasonal_scale(train, season), None);
+    }
+}
+
+fn forecasts(name: &str, kind: ForecastKind, part: Part, origins: &[usize], error: f64) -> Forecasts {
+    let actual: Vec<f64> = origins.iter().flat_map(|o| [*o as f64 + 1.0, *o as f64 + 2.0]).collect();
+    Forecasts {
+        name: name.into(),
+        kind,
+        part,
+        targets: vec!["y".into()],
+        horizon: 2,
+        origins: origins.to_vec(),
+        predicted: actual.iter().map(|y| y + error).collect(),
+        actual,
+    }
+}
+
+fn context(metrics: &[MetricParam]) -> ScoreContext {
+    let values: Vec<f64> = (0..20).map(f64::from).collect();
+    let split = Split { train: 0..10, val: 10..14, test: 14..20 };
+    let freq: Freq = "1h".parse().unwrap();
+    ScoreContext::new(&prepared(&values, &[], &split), freq, Some(2), metrics)
+}
+
+#[test]
+fn models_are_compared_on_common_origins() {
+    use ForecastKind::*;
+    let test = [
+        forecasts("last", Baseline, Part::Test, &[13, 14, 15, 16, 17], 2.0),
+        forecasts("drift", Baseline, Part::Test, &[13, 14, 15, 16, 17], 1.0),
+        forecasts("lstm", Fit, Part::Test, &[14, 15, 16], 0.5),
+    ];
+    // On validation `last` is the best baseline, so it stays the reference though `drift` wins on test.
+    let val = [
+        forecasts("last", Baseline, Part::Val, &[9, 10], 0.1),
+        forecasts("drift", Baseline, Part::Val, &[9, 10], 3.0),
+        forecasts("lstm", Fit, Part::Val, &[9, 10], 0.01),
+    ];
+    let table = score(&test, &val, &context(&[Mae, Mase, Bias])).unwrap();
+    assert_eq!(table.scores.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["lstm", "last", "drift"]);
+    assert_eq!(table.targets, 4);
+    assert_eq!(table.season, "2 (given)");
+    assert_eq!(table.mase_scale, Some(2.0));
+    assert_eq!(table.reference, [("mae".into(), "last".into()), ("mase".into(), "last".into())]);
+    assert_eq!(table.skill("lstm", "mae", "last"), Some(0.75));
+    assert_eq!(table.score("lstm").unwrap().metric("mase"), Some(0.25));
+    assert_eq!(table.score("drift").unwrap().by_step[0], ("mae".into(), vec![Some(1.0), Some(1.0)]));
+    assert_eq!(table.definitions.len(), 3);
+    assert!(score(&test, &[], &context(&[Mae])).unwrap().reference.is_empty());
+}
+
+#[test]
+fn missing_truth_is_left_out_and_a_missing_forecast_is_not() {
+    let mut f = forecasts("lstm", ForecastKind::Fit, Part::Test, &[14, 15], 1.0);
+    f.actual[0] = f64::NAN;
+    let table = score(std::slice::from_ref(&f), &[], &context(&[Mae])).unwrap();
+    assert_eq!(table.score("lstm").unwrap().metric("mae"), Some(1.0));
+    f.predicted[3] = f64::NAN;
+    let table = score(&[f], &[], &context(&[Mae])).unwrap();
+    assert_eq!(table.score("lstm").unwrap().metric("mae"), None);
+    assert_eq!(table.score("lstm").unwrap().by_step[0].1, [Some(1.0), None]);
+}
+
+#[test]
+fn what_cannot_be_compared() {
+    use ForecastKind::Fit;
+    let a = forecasts("a", Fit, Part::Test, &[14], 1.0);
+    let far = forecasts("b", Fit, Part::Test, &[17], 1.0);
+    let val = forecasts("c", Fit, Part::Val, &[14], 1.0);
+    let mut short = forecasts("d", Fit, Part::Test, &[14], 1.0);
+    short.predicted.pop();
+    let mut renamed = a.clone();
+    renamed.targets = vec!["z".into()];
+    for (pair, word) in [
+        (vec![], "nothing"),
+        (vec![a.clone(), far], "no origin"),
+        (vec![a.clone(), val], "parts"),
+        (vec![short], "needs 2 values"),
+        (vec![a, renamed], "targets"),
+    ] {
+        let error = score(&pair, &[], &context(&[Mae])).unwrap_err();
+        assert!(error.code() == "E0370" && error.message().contains(word), "{error}");
+    }
+}
