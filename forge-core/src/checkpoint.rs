@@ -1,29 +1,9 @@
-//! Weights in files: safetensors, written so that a reader never sees half of one.
+//! Weights in files: safetensors, written whole or not at all.
 
-use crate::{DType, Device, Error, ErrorKind, Host, Result, Tensor};
+use crate::{DType, Device, Error, ErrorKind, Host, Result, Tensor, write_atomic};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
-
-/// Writes `bytes` to `path` so that the file is the old one or the new one, whatever happens: a temporary file in the
-/// same folder, flushed to disk, then renamed.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?;
-    let temporary = folder.join(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let renamed = written.and_then(|()| std::fs::rename(&temporary, path));
-    if renamed.is_err() {
-        // Nothing half-written stays behind; the first error is the one to tell.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    renamed
-}
 
 /// Saves named tensors with a map of text.
 ///
@@ -130,17 +110,5 @@ mod tests {
         std::fs::write(&b, &bytes[..bytes.len() - 3]).unwrap();
         let error = load(&b).unwrap_err().to_string();
         assert!(error.contains("not a whole safetensors file"), "{error}");
-    }
-
-    #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        // A folder in the place of the file makes the rename fail.
-        let path = folder.path().join("taken");
-        std::fs::create_dir(&path).unwrap();
-        std::fs::write(path.join("inside"), "kept").unwrap();
-        assert!(write_atomic(&path, b"new").is_err());
-        assert_eq!(std::fs::read(path.join("inside")).unwrap(), b"kept");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

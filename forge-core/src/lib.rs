@@ -9,6 +9,7 @@
 //! - [`history`]: what a run leaves behind, for reports;
 //! - [`backend`] and [`ops`]: what a device does, and the table of operations that the verification harness walks.
 
+mod atomic;
 mod autograd;
 pub mod backend;
 pub mod checkpoint;
@@ -25,6 +26,7 @@ pub mod optim;
 pub mod rng;
 mod tensor;
 
+pub use atomic::{sync_folder, write_atomic};
 pub use autograd::{Backward, Cx, Grads, Incoming, Mode, Outgoing, Param, ParamId, Parameters};
 pub use device::Device;
 pub use dtype::{DType, Element, Host};

@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod prepare;
 pub mod run;
 pub mod sources;
+pub mod spec;
 pub mod split;
 pub mod transforms;
 pub mod windows;

@@ -1,6 +1,6 @@
 use super::{Callback, Flow, Goal, State};
 use crate::history::Event;
-use crate::{Error, Result, checkpoint};
+use crate::{Error, Result, checkpoint, write_atomic};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -60,8 +60,7 @@ impl Callback for ModelCheckpoint {
             "best_epoch": *state.best_epoch,
         });
         let path = self.folder.join("last.json");
-        checkpoint::write_atomic(&path, format!("{last:#}\n").as_bytes())
-            .map_err(|e| Error::io("write", &path, e))?;
+        write_atomic(&path, format!("{last:#}\n").as_bytes()).map_err(|e| Error::io("write", &path, e))?;
         told("last.safetensors", "last");
         Ok(Flow::Continue)
     }

@@ -1,5 +1,4 @@
 use super::active::{ActiveRun, NewRun};
-use super::atomic::sync_folder;
 use super::{RunDir, RunError, RunRecord};
 use jiff::Timestamp;
 use std::collections::hash_map::RandomState;
@@ -104,7 +103,7 @@ impl Home {
             });
             match moved {
                 Ok(Some(lease)) => {
-                    sync_folder(&place).map_err(|e| RunError::io("write", &place, e))?;
+                    forge_core::sync_folder(&place).map_err(|e| RunError::io("write", &place, e))?;
                     return ActiveRun::begin(RunDir::at(place, record.id.clone()), record, lease);
                 }
                 not_made => {
