@@ -1,0 +1,227 @@
+use super::{CellKind, CellRun, Plan, baseline, resolved, typed};
+use crate::failure::Failure;
+use crate::metrics::{MetricParam, ScoreContext, score};
+use crate::registry::Registry;
+use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
+use crate::value::{ForecastData, ScoreData, Value, ValueKind, WindowData};
+use forge_core::history::{ForecastKind, Forecasts, Output, Part, SkillTable};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// `evaluate`: scores fits and baselines on their common origins.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluate;
+
+/// What is scored, where and by which metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(example = EvaluateParams::default())]
+struct EvaluateParams {
+    /// Cells that trained the models. Default: every fit that no earlier `evaluate` took.
+    #[schemars(schema_with = "cell_list")]
+    fits: Vec<String>,
+    /// The part that is scored.
+    part: ScoredPart,
+    /// The metrics, in original units.
+    metrics: Vec<MetricParam>,
+    /// Rows of a season, for MASE. Default: that of the frequency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 5)]
+    season: Option<NonZeroUsize>,
+}
+
+impl Default for EvaluateParams {
+    fn default() -> Self {
+        EvaluateParams {
+            fits: Vec::new(),
+            part: ScoredPart::Test,
+            metrics: vec![MetricParam::Mae, MetricParam::Rmse, MetricParam::Mase],
+            season: None,
+        }
+    }
+}
+
+fn cell_list(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "items": {"type": "string", "x-cell": true}, "examples": [["lstm"]]})
+}
+
+/// A part that can be scored.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ScoredPart {
+    /// The rows that are only scored.
+    Test,
+    /// The rows that choose.
+    Val,
+}
+
+impl ScoredPart {
+    fn part(self) -> Part {
+        match self {
+            ScoredPart::Test => Part::Test,
+            ScoredPart::Val => Part::Val,
+        }
+    }
+}
+
+impl CellKind for Evaluate {
+    fn actions(&self, _registry: &Registry) -> Vec<(&'static str, Json)> {
+        vec![typed::<EvaluateParams>("evaluate")]
+    }
+
+    fn takes(&self) -> Option<ValueKind> {
+        Some(ValueKind::Windows)
+    }
+
+    fn gives(&self) -> Option<ValueKind> {
+        Some(ValueKind::Scores)
+    }
+
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Diagnostic> {
+        resolved::<EvaluateParams>(spec, action)
+    }
+
+    fn plan(&self, cell: &CellSpec, plan: &mut Plan<'_>) {
+        let Some(action) = cell.action("evaluate") else { return };
+        let Ok(params) = plan.spec.read::<EvaluateParams>(action) else { return };
+        for (n, name) in params.fits.iter().enumerate() {
+            if !plan.fits.contains(name) {
+                let place = plan.spec.document().place_of(&action.path.key("fits").index(n));
+                plan.findings.push(
+                    Diagnostic::error("E0172", format!("cell `{name}` trains no model"))
+                        .at(place, "not a fit")
+                        .cell(&cell.id)
+                        .note(format!("cells that train one: {}", plan.fits.join(", "))),
+                );
+            }
+        }
+        let fits: Vec<String> =
+            plan.fits.iter().filter(|id| takes(&params, id, &plan.evaluated)).cloned().collect();
+        let baselines: Vec<String> = match plan.baselines.is_empty() {
+            // The season is known only with the data; these three are always there.
+            true => baseline::defaults(1).into_iter().map(|b| b.name()).collect(),
+            false => plan.baselines.clone(),
+        };
+        for metric in params.metrics.iter().map(|m| m.name()) {
+            for name in fits.iter().chain(&baselines) {
+                plan.result(cell, &[name, metric]);
+            }
+            for fit in &fits {
+                plan.result(cell, &[fit, "skill", metric]);
+                for b in &baselines {
+                    plan.result(cell, &[fit, "skill", b, metric]);
+                }
+            }
+        }
+        plan.evaluated.extend(fits);
+    }
+
+    fn run(&self, run: &mut CellRun<'_>) -> Result<Option<Value>, Failure> {
+        let params: EvaluateParams = run.params("evaluate")?;
+        let part = params.part.part();
+        let Value::Windows(nearest) = run.input(ValueKind::Windows)?.clone() else { return Ok(None) };
+        let mut data: Vec<Arc<ForecastSource>> = Vec::new();
+        for (id, value) in run.earlier {
+            match value {
+                Value::Fit(fit) if takes(&params, id, &evaluated_before(run)) => {
+                    data.push(Arc::new(ForecastSource::Fit(fit.clone())));
+                }
+                Value::Forecasts(f) => data.push(Arc::new(ForecastSource::Baseline(f.clone()))),
+                _ => {}
+            }
+        }
+        let is_fit = |source: &&Arc<ForecastSource>| matches!(***source, ForecastSource::Fit(_));
+        let windows: Arc<WindowData> =
+            data.iter().find(is_fit).map_or(nearest, |source| source.forecasts().windows.clone());
+        if data.iter().all(|source| is_fit(&source)) {
+            let freq = windows.columns.freq;
+            let forecasts = baseline::forecasts(&baseline::defaults(freq.season()), &windows);
+            data.push(Arc::new(ForecastSource::Baseline(Arc::new(forecasts))));
+        }
+        // Two windows of one spec may have baselines of another horizon: those belong to other fits.
+        let alike = |f: &&Forecasts| f.horizon == windows.windows.params.horizon;
+        let on = |part: Part| -> Vec<Forecasts> {
+            let all = data.iter().flat_map(|source| source.forecasts().part(part));
+            let mut unique: Vec<Forecasts> = Vec::new();
+            for f in all.filter(alike) {
+                if !unique.iter().any(|known| known.name == f.name) {
+                    unique.push(f.clone());
+                }
+            }
+            unique
+        };
+        let (scored, val) = (on(part), on(Part::Val));
+        let season = params.season.map(NonZeroUsize::get);
+        let columns = &windows.columns;
+        let context = ScoreContext::new(&columns.prepared, columns.freq, season, &params.metrics);
+        let table = score(&scored, &val, &context)?;
+        results(run, &table);
+        run.summary = summary(&table);
+        run.outputs.push(Output::from(table.clone()));
+        Ok(Some(Value::Scores(Arc::new(ScoreData { table, forecasts: scored, windows }))))
+    }
+}
+
+/// Where forecasts come from.
+enum ForecastSource {
+    Fit(Arc<crate::value::Fit>),
+    Baseline(Arc<ForecastData>),
+}
+
+impl ForecastSource {
+    fn forecasts(&self) -> &ForecastData {
+        match self {
+            ForecastSource::Fit(fit) => &fit.forecasts,
+            ForecastSource::Baseline(data) => data,
+        }
+    }
+}
+
+/// Whether an evaluation takes the fit `id`: because it names it, or names none and nobody took it before.
+fn takes(params: &EvaluateParams, id: &str, evaluated: &[String]) -> bool {
+    match params.fits.is_empty() {
+        true => !evaluated.iter().any(|known| known == id),
+        false => params.fits.iter().any(|name| name == id),
+    }
+}
+
+/// Fits that an earlier evaluation of this run took.
+fn evaluated_before(run: &CellRun<'_>) -> Vec<String> {
+    let scores = run.earlier.iter().filter_map(|(_, value)| match value {
+        Value::Scores(scores) => Some(scores),
+        _ => None,
+    });
+    let names = |s: &Arc<ScoreData>| {
+        let fits = s.forecasts.iter().filter(|f| f.kind == ForecastKind::Fit);
+        fits.map(|f| f.name.clone()).collect::<Vec<_>>()
+    };
+    scores.flat_map(names).collect()
+}
+
+fn results(run: &mut CellRun<'_>, table: &SkillTable) {
+    for score in &table.scores {
+        for (metric, value) in &score.metrics {
+            run.result(&[&score.name, metric], *value);
+            if score.kind == ForecastKind::Baseline {
+                continue;
+            }
+            let plain = table.reference_for(metric).and_then(|b| table.skill(&score.name, metric, b));
+            run.result(&[&score.name, "skill", metric], plain);
+            for other in table.scores.iter().filter(|s| s.kind == ForecastKind::Baseline) {
+                let skill = table.skill(&score.name, metric, &other.name);
+                run.result(&[&score.name, "skill", &other.name, metric], skill);
+            }
+        }
+    }
+}
+
+fn summary(table: &SkillTable) -> String {
+    let first = |s: &forge_core::history::Score| match s.metrics.first() {
+        Some((name, Some(value))) => format!("{} {name} {value:.5}", s.name),
+        _ => s.name.clone(),
+    };
+    table.scores.iter().map(first).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,27 @@
+use super::{ModelKind, ModelShape};
+use forge_core::Result;
+use forge_core::nn::{Flatten, Init, Linear, Module, Sequential};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One linear map from the whole window to all steps of the horizon.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearModel;
+
+/// Parameters of `linear`: it has none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LinearParams {}
+
+impl ModelKind for LinearModel {
+    type Params = LinearParams;
+
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn build(&self, _params: &LinearParams, shape: ModelShape, init: &Init) -> Result<Box<dyn Module>> {
+        let head = Linear::new(&init.within("head"), shape.lookback * shape.features, shape.outputs)?;
+        Ok(Box::new(Sequential::new().with("flatten", Flatten).with("head", head)))
+    }
+}
