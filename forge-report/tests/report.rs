@@ -1,5 +1,7 @@
 //! What a written report promises: one file, nothing from outside, nothing executed that a notebook says.
 
+#![expect(clippy::unwrap_used, reason = "what a test does not expect may panic")]
+
 mod sample;
 
 use base64::{Engine, engine::general_purpose::STANDARD};

@@ -35,6 +35,18 @@ impl Canvas {
         Ok(self.data.len() - 1)
     }
 
+    /// Sets what the typed traces of the `plotly` crate have no word for.
+    pub(super) fn patch(&mut self, trace: usize, key: &str, value: Value) {
+        if let Some(Value::Object(trace)) = self.data.get_mut(trace) {
+            trace.insert(key.to_owned(), value);
+        }
+    }
+
+    /// Changes the room below the panels, in pixels.
+    pub(super) fn bottom(&mut self, pixels: usize) {
+        self.layout["margin"]["b"] = json!(pixels);
+    }
+
     /// Sets an axis, such as `xaxis` or `yaxis2`.
     pub(super) fn axis(&mut self, key: &str, axis: &Axis) -> Result<(), ReportError> {
         self.set(key, serde_json::to_value(axis)?);

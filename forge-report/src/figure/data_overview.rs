@@ -13,7 +13,7 @@ use plotly::{Bar, Scatter};
 /// The series with its parts shaded; below, the autocorrelation of the transformed train part.
 pub(super) fn draw(overview: &SeriesOverview) -> Result<NamedFigure, ReportError> {
     let with_lags = !overview.autocorrelation.is_empty();
-    let panels = if with_lags { stacked(&[2.1, 1.0], 0.2) } else { stacked(&[1.0], 0.0) };
+    let panels = if with_lags { stacked(&[2.2, 1.0], 0.15) } else { stacked(&[1.0], 0.0) };
     let mut canvas = Canvas::new(if with_lags { 540 } else { 380 });
     canvas.set("showlegend", overview.values.contains(&None).into());
 
@@ -70,7 +70,7 @@ fn parts(canvas: &mut Canvas, overview: &SeriesOverview) -> Result<(), ReportErr
         canvas.shape(&shape.line(ShapeLine::new().width(0.0)))?;
         let label =
             Annotation::new().text(format!("<b>{}</b>", part.name())).show_arrow(false).x(x0).x_ref("x");
-        let label = label.x_anchor(Anchor::Left).y(1.0).y_ref("y domain").y_anchor(Anchor::Top);
+        let label = label.x_anchor(Anchor::Left).x_shift(2.0).y(1.0).y_ref("y domain").y_anchor(Anchor::Top);
         canvas.annotation(&label.font(Font::new().color(MUTED).size(12)))?;
     }
     Ok(())

@@ -35,7 +35,8 @@ pub(super) fn draw(table: &SkillTable, around: &Surroundings) -> Result<Option<N
         };
         canvas.choice("metric", "update", metrics.iter().map(item).collect());
     }
-    canvas.axis("xaxis", &Axis::new().title("steps ahead"))?;
+    let x = Axis::new().title("steps ahead").tick_format("d");
+    canvas.axis("xaxis", &if table.horizon <= 12 { x.dtick(1.0) } else { x })?;
     canvas.axis("yaxis", &Axis::new().title(escape(first)))?;
     let title = format!("Scores by step ahead, {} part", table.part.name());
     let caption =

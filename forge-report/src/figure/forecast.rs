@@ -23,9 +23,9 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
     };
     let mut canvas = Canvas::new(470);
     let (x, y) = points(target, target.actual.iter().map(|(&row, &v)| (row, v)));
-    canvas.trace(
-        &Scatter::new(x, y).name("actual").mode(Mode::Lines).line(Line::new().color(INK).width(1.4)),
-    )?;
+    let line = Line::new().color(INK).width(1.3);
+    let actual = canvas.trace(&Scatter::new(x, y).name("actual").mode(Mode::Lines).line(line))?;
+    canvas.patch(actual, "zorder", json!(2));
 
     let steps = steps(target.horizon());
     let best = target.best_baseline();
@@ -38,21 +38,25 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
         if f.kind == ForecastKind::Baseline && best != Some(&f.name) {
             trace = trace.visible(Visible::LegendOnly);
         }
-        numbers.push(canvas.trace(&trace)?);
+        let number = canvas.trace(&trace)?;
+        // In the legend fits come before baselines; in the panel they lie above them, and the truth above all.
+        canvas.patch(number, "zorder", json!(u8::from(f.kind == ForecastKind::Fit)));
+        numbers.push(number);
     }
     if steps.len() > 1 {
         let item = |&step: &usize| {
             let (x, y): (Vec<_>, Vec<_>) = target.forecasts.iter().map(|f| at_step(target, f, step)).unzip();
-            (counted(step + 1, "step"), json!([{"x": x, "y": y}, numbers]))
+            ((step + 1).to_string(), json!([{"x": x, "y": y}, numbers]))
         };
-        canvas.choice("forecast from", "restyle", steps.iter().map(item).collect());
+        canvas.choice("steps ahead", "restyle", steps.iter().map(item).collect());
     }
+    canvas.bottom(10);
     let slider = RangeSlider::new().visible(true).thickness(0.09);
     canvas.axis("xaxis", &rows_axis(target.axis).range_slider(slider))?;
     canvas.axis("yaxis", &Axis::new().title(escape(target.name)))?;
 
     let mut caption = format!(
-        "The {} part, {}. Each point was forecast from no more than what was known the chosen number of steps before it.",
+        "The {} part, {}. Each point was forecast from no more than what was known the chosen number of steps before it; drag the strip below to look closer.",
         first.part.name(),
         counted(first.origins.len(), "origin"),
     );
@@ -126,7 +130,7 @@ mod tests {
         assert_eq!(data[2]["visible"], "legendonly");
         assert!(data[3].get("visible").is_none(), "the best baseline is visible");
         let third = &figure.json["layout"]["updatemenus"][0]["buttons"][2];
-        assert_eq!(third["label"], "3 steps");
+        assert_eq!(third["label"], "3");
         assert_eq!(third["args"][0]["x"][0], json!([12, 13, 14, 15, 16]));
         assert_eq!(third["args"][0]["y"][2][4], 15.0);
         assert_eq!(third["args"][1], json!([1, 2, 3]));

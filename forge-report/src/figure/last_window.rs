@@ -6,9 +6,9 @@ use super::targets::Target;
 use super::{NamedFigure, Surroundings};
 use crate::ReportError;
 use crate::number::{counted, rounded};
-use forge_core::history::Forecasts;
+use forge_core::history::{ForecastKind, Forecasts};
 use plotly::Scatter;
-use plotly::common::{DashType, Line, Marker, MarkerSymbol, Mode};
+use plotly::common::{DashType, Line, Marker, MarkerSymbol, Mode, Visible};
 use plotly::layout::{Axis, Shape, ShapeLine, ShapeType};
 use std::collections::BTreeMap;
 
@@ -38,9 +38,11 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
         let trace = Scatter::new(after.0, after.1).name("what happened").mode(Mode::LinesMarkers);
         canvas.trace(&trace.line(line).marker(marker))?;
     }
+    let best = target.best_baseline();
     for f in target.forecasts {
         let Some(number) = f.origins.iter().rposition(|&o| o == origin) else { continue };
-        forecast_path(&mut canvas, target, around, f, number, known.get(&origin).copied())?;
+        let hidden = f.kind == ForecastKind::Baseline && best != Some(&f.name);
+        forecast_path(&mut canvas, target, around, f, number, known.get(&origin).copied(), hidden)?;
     }
     let edge = Place::text(target.axis, origin);
     let shape = Shape::new().shape_type(ShapeType::Line).x_ref("x").x0(edge.as_str()).x1(edge.as_str());
@@ -81,6 +83,7 @@ fn forecast_path(
     f: &Forecasts,
     number: usize,
     start: Option<f64>,
+    hidden: bool,
 ) -> Result<(), ReportError> {
     let style = around.palette.style(&f.name);
     let origin = f.origins[number];
@@ -89,7 +92,11 @@ fn forecast_path(
     let (x, y) = path(target, start.map(|v| (origin, Some(v))).into_iter().chain(steps));
     let marker = Marker::new().color(style.color).size(if f.horizon <= 12 { 6 } else { 3 });
     let line = Line::new().color(style.color).width(style.width).dash(style.dash);
-    let trace = Scatter::new(x, y).name(escape(&f.name)).mode(Mode::LinesMarkers).line(line).marker(marker);
+    let mut trace =
+        Scatter::new(x, y).name(escape(&f.name)).mode(Mode::LinesMarkers).line(line).marker(marker);
+    if hidden {
+        trace = trace.visible(Visible::LegendOnly);
+    }
     canvas.trace(&trace)?;
     Ok(())
 }
@@ -98,9 +105,7 @@ fn forecast_path(
 mod tests {
     use super::super::targets::{of, tests::straight};
     use super::*;
-    use forge_core::history::{
-        CellRecord, CellState, ForecastKind, Notebook, Output, SeriesOverview, TimeAxis,
-    };
+    use forge_core::history::{CellRecord, CellState, Notebook, Output, SeriesOverview, TimeAxis};
     use serde_json::json;
 
     #[test]

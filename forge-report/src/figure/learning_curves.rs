@@ -2,7 +2,7 @@ use super::canvas::{Canvas, escape, stacked};
 use super::palette::{MUTED, Style};
 use super::{NamedFigure, POINTS, Surroundings, thin::thin};
 use crate::ReportError;
-use crate::number::rounded;
+use crate::number::{decimals, fixed, rounded};
 use forge_core::history::FitHistory;
 use plotly::Scatter;
 use plotly::common::{DashType, Line, Marker, MarkerSymbol, Mode};
@@ -115,11 +115,11 @@ fn mark_best(
         let name = format!("{}: best epoch {epoch}", escape(&fit.name));
         let star =
             Scatter::new(vec![epoch], vec![rounded(value)]).name(name).mode(Mode::Markers).marker(marker);
-        canvas.trace(&star.y_axis(key("y", panel)))?;
+        canvas.trace(&star.y_axis(key("y", panel)).show_legend(false))?;
         return Ok(Some(format!(
             "{} kept the weights of epoch {epoch} ({monitor} {}).",
             fit.name,
-            rounded(value)
+            fixed(value, decimals([value]) + 1)
         )));
     }
     Ok(Some(format!("{} kept the weights of epoch {epoch}.", fit.name)))
@@ -177,7 +177,7 @@ mod tests {
             (&json!("loss"), &json!("mae"))
         );
         assert!(
-            figure.caption.ends_with("lstm kept the weights of epoch 3 (val.mae 1.5)."),
+            figure.caption.ends_with("lstm kept the weights of epoch 3 (val.mae 1.500)."),
             "{}",
             figure.caption
         );

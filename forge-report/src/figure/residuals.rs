@@ -6,9 +6,9 @@ use super::{NamedFigure, Surroundings};
 use crate::ReportError;
 use crate::number::{counted, fixed, rounded};
 use forge_core::history::{ForecastKind, Forecasts};
-use plotly::Bar;
-use plotly::common::Marker;
+use plotly::common::{Line, LineShape, Marker, Mode};
 use plotly::layout::{Axis, Shape, ShapeLayer, ShapeLine, ShapeType};
+use plotly::{Bar, Scatter};
 use serde_json::json;
 
 /// Fewest errors worth a histogram.
@@ -32,18 +32,15 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
         return Ok(None);
     };
     let centres: Vec<f64> = edges[..edges.len() - 1].iter().map(|e| rounded(e + width / 2.0)).collect();
-    let panels = stacked(&[1.5, 1.0], 0.2);
+    let panels = stacked(&[1.5, 1.0], 0.18);
     let mut canvas = Canvas::new(500);
     let lags = (fewest / 4).min(24);
     for (f, values) in &errors {
         let style = around.palette.style(&f.name);
         let group = escape(&f.name);
-        let marker = Marker::new().color(style.color).opacity(0.6);
-        let bars = Bar::new(centres.clone(), counts(values, &edges))
-            .name(&group)
-            .marker(marker)
-            .legend_group(&group);
-        canvas.trace(&bars.offset_group("shared"))?;
+        let line = Line::new().color(style.color).width(style.width).dash(style.dash).shape(LineShape::Hvh);
+        let outline = Scatter::new(centres.clone(), counts(values, &edges)).name(&group).mode(Mode::Lines);
+        canvas.trace(&outline.line(line).legend_group(&group))?;
         let bars =
             Bar::new((1..=lags).collect(), autocorrelation(values, lags)).name(&group).legend_group(&group);
         let bars = bars.show_legend(false).x_axis("x2").y_axis("y2").marker(Marker::new().color(style.color));
@@ -57,7 +54,7 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
     canvas.axis("yaxis", &y)?;
     canvas.axis("xaxis2", &Axis::new().title("lag (origins)").anchor("y2"))?;
     canvas.axis("yaxis2", &Axis::new().domain(&panels[1]).title("autocorrelation").anchor("x2"))?;
-    canvas.set("bargap", json!(0.04));
+    canvas.set("bargap", json!(0.2));
     let band = noise_band(fewest).unwrap_or(0.0);
     let shape = Shape::new().shape_type(ShapeType::Rect).layer(ShapeLayer::Below).x_ref("x2 domain").x0(0.0);
     let shape = shape.x1(1.0).y_ref("y2").y0(-band).y1(band).opacity(0.2).fill_color(MUTED);
@@ -68,7 +65,7 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
         caption += &format!(" {}: mean error {}.", f.name, fixed(mean, crate::number::decimals([mean])));
     }
     caption += " Bars below that leave the band mean that one error tells of the next.";
-    Ok(Some(canvas.finish("residuals", target.titled("Errors"), caption)))
+    Ok(Some(canvas.finish("residuals", target.titled("Forecast errors"), caption)))
 }
 
 /// Equal bins from the lowest to the highest value, as wide as Freedman and Diaconis advise (1981:

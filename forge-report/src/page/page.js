@@ -58,20 +58,22 @@
     const text = css('quiet'), grid = css('grid'), rule = css('rule');
     const clear = 'rgba(0,0,0,0)';
     const narrow = innerWidth < 640;
+    const size = narrow ? 11 : 12.5;
     Object.assign(layout, {
       paper_bgcolor: clear, plot_bgcolor: clear, uirevision: 'kept', autosize: true,
-      font: { family: getComputedStyle(document.body).fontFamily, size: narrow ? 11 : 12.5, color: text },
+      font: { family: getComputedStyle(document.body).fontFamily, size, color: text },
       colorway: colours('').slice(2),
       hoverlabel: { bgcolor: css('panel'), bordercolor: rule, font: { color: css('text') } },
       modebar: { bgcolor: clear, color: text, activecolor: css('accent') },
       legend: Object.assign({}, layout.legend, { bgcolor: clear }),
     });
-    if (narrow && layout.margin) Object.assign(layout.margin, { l: 46, r: 8 });
+    layout.margin = Object.assign({ l: 60, r: 18, t: 24, b: 44 }, layout.margin, narrow ? { l: 46, r: 8 } : {});
     if (matchMedia('(pointer: coarse)').matches) layout.dragmode = false;
     if (!Object.keys(layout).some(key => /^[xy]axis/.test(key))) Object.assign(layout, { xaxis: {}, yaxis: {} });
     for (const key of Object.keys(layout).filter(key => /^[xy]axis\d*$/.test(key))) {
       const axis = layout[key];
       Object.assign(axis, { gridcolor: grid, zerolinecolor: rule, linecolor: rule, tickcolor: rule });
+      if (axis.title) axis.title = Object.assign({}, axis.title.text === undefined ? { text: axis.title } : axis.title, { font: { size } });
       if (key.startsWith('x')) axis.showgrid ??= false;
       if (axis.rangeslider) Object.assign(axis.rangeslider, { bgcolor: clear, bordercolor: rule, borderwidth: 1 });
     }
@@ -100,7 +102,7 @@
       delete layout.title;
       plot.replaceChildren();
       await Plotly.newPlot(plot, given.data, dress(layout), {
-        responsive: true, displaylogo: false, modeBarButtonsToRemove: ['lasso2d', 'select2d', 'autoScale2d'],
+        responsive: true, displaylogo: false, displayModeBar: matchMedia('(hover: hover)').matches ? 'hover' : false, modeBarButtonsToRemove: ['lasso2d', 'select2d', 'autoScale2d'],
         toImageButtonOptions: { filename: figure.dataset.name, scale: 2 },
       });
       drawn.push(plot);
