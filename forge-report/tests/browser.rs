@@ -54,6 +54,21 @@ async fn picture(browser: &Browser, name: &str, width: u32) {
     std::fs::write(Path::new(&folder).join(format!("{name}.png")), bytes).unwrap();
 }
 
+/// On paper the figures are light whatever the screen shows, and the screen is as it was afterwards.
+async fn print(browser: &Browser) {
+    let during = "window.printed = null; addEventListener('beforeprint', () => {
+        printed = document.querySelector('[data-name=forecast] .plot').layout.font.color; }, { once: true })";
+    browser.eval(during).await;
+    let pdf = browser.devtools("Page.printToPDF", json!({"printBackground": true})).await;
+    let bytes = STANDARD.decode(pdf["data"].as_str().unwrap()).unwrap();
+    if let Ok(folder) = std::env::var("FORGE_SCREENSHOTS") {
+        std::fs::write(Path::new(&folder).join("print.pdf"), &bytes).unwrap();
+    }
+    assert!(bytes.starts_with(b"%PDF") && bytes.len() > 100_000, "{} bytes", bytes.len());
+    assert_eq!(browser.eval("return printed").await, "#586373");
+    browser.until("the dark theme is back", "return document.documentElement.dataset.theme === 'dark'").await;
+}
+
 #[tokio::test]
 async fn every_figure_is_drawn_without_a_network() {
     let Some(browser) = driver::start().await else { return };
@@ -95,8 +110,10 @@ async fn every_figure_is_drawn_without_a_network() {
     picture(&browser, "light", 1280).await;
     controls(&browser).await;
     themes(&browser).await;
+    browser.eval("for (const fold of document.querySelectorAll('details')) fold.open = true").await;
     picture(&browser, "dark", 1280).await;
 
+    print(&browser).await;
     let asked = requests(&browser).await;
     assert_eq!(asked, [address.as_str()], "the page asked for something else");
     assert_eq!(

@@ -17,7 +17,8 @@ pub(super) fn draw(table: &SkillTable, around: &Surroundings) -> Result<Option<N
         }
     }
     let Some(&first) = metrics.first().filter(|_| table.horizon > 1) else { return Ok(None) };
-    let steps: Vec<usize> = (1..=table.horizon).collect();
+    let longest = table.scores.iter().flat_map(|s| &s.by_step).map(|(_, values)| values.len()).max();
+    let steps: Vec<usize> = (1..=longest.unwrap_or(0)).collect();
     let mut canvas = Canvas::new(380);
     let mut numbers = Vec::new();
     for score in &table.scores {

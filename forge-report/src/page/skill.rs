@@ -112,7 +112,7 @@ pub(super) fn view(table: &SkillTable) -> View {
     }
     View {
         caption: format!(
-            "Scores on the {} part, in the units of the data; skill against the best baseline of the validation part",
+            "Scores on the {} part, in the units of the data. Skill: 1 − score / score of the baseline that was best on the validation part; below zero, the baseline wins.",
             table.part.name()
         ),
         columns,
