@@ -1,0 +1,438 @@
+//! Runs a plan cell by cell; whatever happens, the run directory tells it.
+
+use super::plan::{Planned, kinds_of};
+use super::{claims, lock, verdict};
+use crate::cells::{CellRun, ShowParam, draw};
+use crate::failure::{Exit, Failure};
+use crate::registry::Registry;
+use crate::run::{
+    ActiveRun, Environment, EventLine, Home, NewRun, Outcome, PlannedCell, RunDir, RunEvent, RunState,
+    write_predictions,
+};
+use crate::spec::{ActionSpec, CellSpec, Diagnostic, Diagnostics, Path as SpecPath, Spec};
+use crate::value::Value;
+use forge_core::Device;
+use forge_core::history::{
+    CellRecord, CellState, Fact, Forecasts, Level, Notebook, Notice, Output, SourceRecord, TimeAxis,
+};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Makes the report of a notebook in a run directory, and gives its path.
+pub type Renderer<'a> = &'a dyn Fn(&Notebook, &RunDir) -> Result<PathBuf, String>;
+
+/// What surrounds a run.
+pub struct RunOptions<'a> {
+    /// Where run directories are.
+    pub home: Home,
+    /// The spec file: relative paths in it begin in its folder.
+    pub spec_path: &'a Path,
+    /// The command that reproduces the run.
+    pub command: String,
+    /// Set when the user wants the run to end.
+    pub interrupt: Arc<AtomicBool>,
+    /// Hears every event.
+    pub subscriber: Option<Box<dyn Fn(&EventLine) + Send + Sync>>,
+    /// Makes the report.
+    pub render: Renderer<'a>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Finished {
+    /// What the program exits with.
+    pub exit: Exit,
+    /// The run directory; none if it could not be made.
+    pub dir: Option<RunDir>,
+    /// The report.
+    pub report: Option<PathBuf>,
+    /// What went wrong, ready to print.
+    pub findings: Option<Diagnostics>,
+    /// The verdict.
+    pub verdict: Option<String>,
+    /// Claims that did not hold.
+    pub broken_claims: Vec<String>,
+}
+
+/// Runs a planned spec.
+pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) -> Finished {
+    let spec = &planned.spec;
+    let mut finished = Finished {
+        exit: Exit::Ok,
+        dir: None,
+        report: None,
+        findings: None,
+        verdict: None,
+        broken_claims: Vec::new(),
+    };
+    let title = spec.title.clone().unwrap_or_else(|| {
+        options.spec_path.file_stem().map_or("run".to_string(), |stem| stem.to_string_lossy().into_owned())
+    });
+    let new = NewRun { title: &title, task: "forecast", spec: spec.document().text().as_bytes(), tags: &[] };
+    let created = device(spec).and_then(|device| {
+        Ok((device, options.home.create_run(&new, jiff::Timestamp::now()).map_err(Failure::from)?))
+    });
+    let (device, active) = match created {
+        Ok(created) => created,
+        Err(failure) => {
+            finished.exit = failure.exit;
+            finished.findings = Some(spec.document().diagnostics(vec![*failure.finding]));
+            return finished;
+        }
+    };
+    if let Some(subscriber) = options.subscriber {
+        active.events().subscribe(subscriber);
+    }
+    let mut session = Session {
+        spec,
+        registry,
+        active: &active,
+        base: options.spec_path.parent().unwrap_or(Path::new(".")),
+        device,
+        interrupt: &options.interrupt,
+        values: Vec::new(),
+        results: BTreeMap::new(),
+        sources: Vec::new(),
+        states: Vec::new(),
+        notebook: Notebook::new(title),
+    };
+    let environment = Environment::capture(&session.device.name(), 1, &[spec.seed]);
+    session.notebook.environment = environment.facts();
+    session.notebook.reproduce = options.command;
+    let outcome = session
+        .begin(&environment)
+        .and_then(|()| session.run_cells(planned))
+        .and_then(|()| session.finish_notebook());
+    let written = session.write(options.render);
+    let (mut notebook, dir) = (session.notebook, active.dir().clone());
+    finished.verdict = notebook.verdict.take().map(|v| v.text);
+    finished.broken_claims = notebook.asserts.iter().filter(|a| !a.held).map(|a| a.claim.clone()).collect();
+    let metrics = session.results;
+    match (outcome, written) {
+        (Err(failure), _) | (Ok(()), Err(failure)) => {
+            finished.exit = failure.exit;
+            finished.findings = Some(spec.document().diagnostics(vec![*failure.finding]));
+        }
+        (Ok(()), Ok(report)) => finished.report = report,
+    }
+    if finished.report.is_none() {
+        finished.report = Some(dir.path().join("report.html")).filter(|path| path.is_file());
+    }
+    if finished.exit == Exit::Ok && options.interrupt.load(Ordering::Relaxed) {
+        finished.exit = Exit::Interrupted;
+    }
+    if finished.exit == Exit::Ok && !finished.broken_claims.is_empty() {
+        finished.exit = Exit::Assert;
+    }
+    let state = match finished.exit {
+        Exit::Ok | Exit::Assert => RunState::Finished,
+        Exit::Interrupted => RunState::Interrupted,
+        _ => RunState::Failed,
+    };
+    let mut ending = Outcome::new(state, finished.exit.code());
+    ending.metrics = metrics;
+    ending.verdict = finished.verdict.clone();
+    if let Err(error) = active.finish(ending)
+        && finished.findings.is_none()
+    {
+        let failure = Failure::from(error);
+        finished.exit = failure.exit;
+        finished.findings = Some(spec.document().diagnostics(vec![*failure.finding]));
+    }
+    finished.dir = Some(dir);
+    finished
+}
+
+/// The device that a spec asks for.
+fn device(spec: &Spec) -> Result<Device, Failure> {
+    match spec.device.as_str() {
+        "auto" | "cpu" => Ok(Device::cpu()),
+        other => {
+            let place = spec.document().place_of(&SpecPath::root().key("device"));
+            let finding = Diagnostic::error("E0702", format!("the device `{other}` is not there"))
+                .at(place, "this version computes on the CPU only")
+                .help("write `device: auto`, or leave it out");
+            Err(Failure::new(Exit::Resource, finding))
+        }
+    }
+}
+
+/// A run under way.
+struct Session<'a> {
+    spec: &'a Spec,
+    registry: &'a Registry,
+    active: &'a ActiveRun,
+    base: &'a Path,
+    device: Device,
+    interrupt: &'a Arc<AtomicBool>,
+    values: Vec<(String, Value)>,
+    results: BTreeMap<String, Option<f64>>,
+    sources: Vec<SourceRecord>,
+    states: Vec<CellState>,
+    notebook: Notebook,
+}
+
+impl Session<'_> {
+    fn begin(&mut self, environment: &Environment) -> Result<(), Failure> {
+        self.active.write_environment(environment)?;
+        let planned = |cell: &CellSpec| PlannedCell {
+            id: cell.id.clone(),
+            actions: cell.actions.iter().map(|a| a.name.clone()).collect(),
+        };
+        self.active.events().emit(RunEvent::Plan { cells: self.spec.cells.iter().map(planned).collect() })?;
+        if self.spec.threads.is_some_and(|threads| threads > 1) {
+            let text = "this version computes on one thread, whatever `threads` says; the result is the same";
+            self.notice(None, Notice { code: String::new(), level: Level::Note, text: text.into() })?;
+        }
+        Ok(())
+    }
+
+    fn run_cells(&mut self, planned: &Planned) -> Result<(), Failure> {
+        let mut cells: Vec<CellSpec> = self.spec.cells.clone();
+        if planned.evaluate_rest {
+            cells.push(implied("evaluate", json!({})));
+        }
+        let mut failure = None;
+        for cell in &cells {
+            if failure.is_some() || self.interrupt.load(Ordering::Relaxed) {
+                self.record(cell, CellState::Skipped, Vec::new());
+                continue;
+            }
+            failure = self.run_cell(cell).err();
+        }
+        match failure {
+            Some(failure) => Err(failure),
+            None => {
+                if planned.show_usual {
+                    self.show_usual();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn run_cell(&mut self, cell: &CellSpec) -> Result<(), Failure> {
+        let clock = Instant::now();
+        let events = self.active.events().clone();
+        let actions: Vec<String> = cell.actions.iter().map(|a| a.name.clone()).collect();
+        events.emit(RunEvent::CellStarted { id: cell.id.clone(), actions })?;
+        let mut run = CellRun {
+            spec: self.spec,
+            cell,
+            registry: self.registry,
+            earlier: &self.values,
+            base: self.base,
+            active: self.active,
+            device: &self.device,
+            interrupt: self.interrupt,
+            outputs: Vec::new(),
+            notices: Vec::new(),
+            sources: Vec::new(),
+            results: BTreeMap::new(),
+            summary: String::new(),
+        };
+        let mut values: Vec<(String, Value)> = Vec::new();
+        let mut result = Ok(());
+        let mut earlier = self.values.clone();
+        for kind in kinds_of(cell, self.registry) {
+            // A cell's own earlier actions count: `data` with `show` in one cell.
+            let mut step = CellRun { earlier: &earlier, ..run };
+            let given = kind.run(&mut step);
+            run = CellRun { earlier: &self.values, ..step };
+            match given {
+                Ok(Some(value)) => {
+                    values.push((cell.id.clone(), value.clone()));
+                    earlier.push((cell.id.clone(), value));
+                }
+                Ok(None) => {}
+                Err(failure) => {
+                    result = Err(failure);
+                    break;
+                }
+            }
+        }
+        let CellRun { mut outputs, notices, sources, results, summary, .. } = run;
+        if cell.md.is_some() && result.is_ok() {
+            match self.prose(cell) {
+                Ok(markdown) => outputs.push(Output::Prose { markdown }),
+                Err(failure) => result = Err(failure),
+            }
+        }
+        self.values.append(&mut values);
+        self.sources.extend(sources);
+        for (name, value) in &results {
+            let name = name.strip_prefix(&format!("{}.", cell.id)).unwrap_or(name).to_string();
+            events.emit(RunEvent::Metric { id: cell.id.clone(), name, value: *value })?;
+        }
+        self.results.extend(results);
+        for notice in notices {
+            self.notice(Some(&cell.id), notice)?;
+        }
+        let seconds = clock.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => {
+                events.emit(RunEvent::CellFinished { id: cell.id.clone(), seconds, summary })?;
+                self.record(cell, CellState::Ran { seconds }, outputs);
+                Ok(())
+            }
+            Err(failure) => {
+                let failure = self.placed(failure, cell);
+                let message = failure.finding.message.clone();
+                events.emit(RunEvent::CellFailed { id: cell.id.clone(), message: message.clone() })?;
+                self.record(cell, CellState::Failed { message }, outputs);
+                Err(failure)
+            }
+        }
+    }
+
+    fn prose(&self, cell: &CellSpec) -> Result<String, Failure> {
+        let lookup = |address: &str| self.results.get(address).copied().flatten();
+        self.spec.prose(cell, lookup).map_err(|findings| match findings.items().first() {
+            Some(finding) => Failure::from(finding.clone()),
+            None => CellRun::fault("the prose could not be filled in"),
+        })
+    }
+
+    /// A failure whose finding names the cell, and points at it where the finding has no place of its own.
+    fn placed(&self, mut failure: Failure, cell: &CellSpec) -> Failure {
+        let document = self.spec.document();
+        let place = cell.actions.first().map(|action| document.key_place_of(&action.path));
+        match (&failure.finding.place, place) {
+            (None, Some(place)) => failure.finding.place = Some(place),
+            (Some(_), Some(place)) => failure.finding.context.push((place, "in this cell".into())),
+            _ => {}
+        }
+        failure.finding.cell.get_or_insert_with(|| cell.id.clone());
+        failure
+    }
+
+    fn record(&mut self, cell: &CellSpec, state: CellState, outputs: Vec<Output>) {
+        self.states.push(state.clone());
+        self.notebook.cells.push(CellRecord {
+            id: cell.id.clone(),
+            actions: cell.actions.iter().map(|a| a.name.clone()).collect(),
+            source: cell.source.clone(),
+            line: (!cell.source.is_empty()).then_some(cell.line),
+            state,
+            outputs,
+        });
+    }
+
+    fn show_usual(&mut self) {
+        // The skill table stands in the cell that computed it.
+        let figures = ShowParam::FORECAST.into_iter().filter(|f| *f != ShowParam::SkillTable);
+        let outputs: Vec<Output> = figures.flat_map(|figure| draw(figure, &self.values)).collect();
+        if !outputs.is_empty() {
+            let cell = implied("show", json!([]));
+            self.record(&cell, CellState::Ran { seconds: 0.0 }, outputs);
+        }
+    }
+
+    fn notice(&mut self, cell: Option<&str>, notice: Notice) -> Result<(), Failure> {
+        self.active.events().emit(RunEvent::Guard {
+            id: cell.map(str::to_string),
+            code: notice.code.clone(),
+            level: notice.level,
+            text: notice.text.clone(),
+        })?;
+        self.notebook.notices.push(notice);
+        Ok(())
+    }
+
+    /// Verdict, claims and facts.
+    fn finish_notebook(&mut self) -> Result<(), Failure> {
+        let last_scores = self.values.iter().rev().find_map(|(_, v)| match v {
+            Value::Scores(scores) => Some(scores.clone()),
+            _ => None,
+        });
+        self.notebook.verdict = last_scores.and_then(|scores| verdict::of(&scores.table));
+        self.notebook.asserts = claims::outcomes(self.spec, &self.results);
+        for outcome in &self.notebook.asserts {
+            self.active.events().emit(RunEvent::Assert {
+                claim: outcome.claim.clone(),
+                held: outcome.held,
+                found: outcome.found.clone(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Everything that a run leaves behind, as far as it came.
+    fn write(&mut self, render: Renderer<'_>) -> Result<Option<PathBuf>, Failure> {
+        let dir = self.active.dir();
+        let cells = lock::resolve(self.spec, self.registry);
+        dir.write_json("spec.lock.json", &lock::lock(self.spec, &cells, &self.states))?;
+        dir.write_sources(&self.sources)?;
+        if let Some((axis, forecasts)) = self.forecasts() {
+            write_predictions(dir.predictions_file(), &forecasts, &axis)?;
+        }
+        self.notebook.resolved_spec = lock::yaml(self.spec, &cells);
+        self.notebook.sources = self.sources.clone();
+        self.notebook.facts = self.facts();
+        render(&self.notebook, dir).map(Some).map_err(|message| {
+            Failure::new(Exit::Resource, Diagnostic::error("E0703", format!("the report: {message}")))
+        })
+    }
+
+    /// All forecasts of the run, on the axis of the last windows.
+    fn forecasts(&self) -> Option<(TimeAxis, Vec<Forecasts>)> {
+        let mut axis = None;
+        let mut all = Vec::new();
+        for (_, value) in &self.values {
+            let data = match value {
+                Value::Fit(fit) => &fit.forecasts,
+                Value::Forecasts(data) => data,
+                // Baselines that `evaluate` added by itself.
+                Value::Scores(scores) => {
+                    all.extend(scores.forecasts.iter().cloned());
+                    continue;
+                }
+                _ => continue,
+            };
+            axis = Some(data.windows.columns.prepared.axis.clone());
+            all.extend(data.val.iter().chain(&data.test).cloned());
+        }
+        let mut unique: Vec<Forecasts> = Vec::new();
+        for f in all {
+            if !unique.iter().any(|u| u.name == f.name && u.part == f.part && u.horizon == f.horizon) {
+                unique.push(f);
+            }
+        }
+        axis.map(|axis| (axis, unique))
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let record = self.active.record();
+        let mut facts = Vec::new();
+        for source in &self.sources {
+            facts.push(Fact::new("data", &source.location).detail(format!("BLAKE3 {}", source.digest)));
+            facts.push(Fact::new("rows", source.rows.to_string()));
+            if let Some((first, last)) = &source.range {
+                facts.push(Fact::new("dates", format!("{first} … {last}")));
+            }
+        }
+        facts.push(Fact::new("device", self.device.name()));
+        facts.push(Fact::new("seed", self.spec.seed.to_string()));
+        facts.push(Fact::new("started", record.started.strftime("%Y-%m-%d %H:%M UTC").to_string()));
+        let seconds: f64 = self.states.iter().map(|s| if let CellState::Ran { seconds } = s { *seconds } else { 0.0 }).sum();
+        facts.push(Fact::new("time", format!("{seconds:.1} s")));
+        facts.push(Fact::new("run", &record.id));
+        facts
+    }
+}
+
+/// A cell that the spec does not write.
+fn implied(action: &str, params: serde_json::Value) -> CellSpec {
+    CellSpec {
+        id: action.to_string(),
+        actions: vec![ActionSpec { name: action.to_string(), params, path: SpecPath::root().key(action) }],
+        md: None,
+        from: Vec::new(),
+        line: 0,
+        source: String::new(),
+    }
+}

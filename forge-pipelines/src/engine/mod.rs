@@ -1,0 +1,46 @@
+//! From a checked spec to a finished run: plan, run each cell, write everything down.
+
+mod claims;
+mod execute;
+mod lock;
+mod plan;
+mod verdict;
+
+pub use execute::{Finished, Renderer, RunOptions, execute};
+pub use plan::{Planned, plan};
+
+use crate::failure::Exit;
+use crate::registry::Registry;
+use crate::spec::{self, Diagnostics, Document};
+use std::path::Path;
+
+/// Reads a spec with its overrides, checks it, and plans it, all without touching its data.
+///
+/// ```
+/// use forge_pipelines::{Registry, engine};
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("short.yaml");
+/// std::fs::write(&path, "forge: 1\ntask: forecast\ndata: prices.csv\nsplit: {}\ntarget: Close\nwindow: {lookback: 20, horizon: 1}\n")?;
+/// let planned = engine::check(&path, &["window.horizon=5".into()], &Registry::standard()).map_err(|r| r.findings)?;
+/// assert_eq!(planned.spec.cells.len(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Everything that is wrong with the spec, with the exit code.
+pub fn check(path: &Path, overrides: &[String], registry: &Registry) -> Result<Planned, Refusal> {
+    let refuse = |findings| Refusal { exit: Exit::Spec, findings };
+    let mut document = Document::read(path).map_err(refuse)?;
+    overrides.iter().for_each(|text| document.set(text));
+    let spec = spec::load(document, &registry.vocabulary()).map_err(refuse)?;
+    plan(spec, registry)
+}
+
+/// A spec that cannot run, and why.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What the program exits with.
+    pub exit: Exit,
+    /// Everything that is wrong.
+    pub findings: Diagnostics,
+}

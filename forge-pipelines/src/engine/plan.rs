@@ -1,0 +1,102 @@
+//! Checks that need no data: does every cell have its input, does every reference name a result.
+
+use super::Refusal;
+use crate::cells::{CellKind, Plan, missing};
+use crate::failure::Exit;
+use crate::registry::Registry;
+use crate::spec::{CellSpec, Diagnostic, Place, Spec};
+use crate::value::ValueKind;
+
+/// A spec that can run.
+#[derive(Debug)]
+pub struct Planned {
+    /// The spec.
+    pub spec: Spec,
+    /// Whether fits are left that no cell evaluates: they are then evaluated at the end, so that none goes without its
+    /// baselines.
+    pub evaluate_rest: bool,
+    /// Whether no cell shows figures: the usual ones are then shown at the end.
+    pub show_usual: bool,
+}
+
+/// Plans a spec.
+///
+/// # Errors
+/// Cells without their input, figures without their data, claims about results that nothing computes; all at once.
+pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
+    let mut exit = Exit::Spec;
+    let mut plan = Plan {
+        spec: &spec,
+        registry,
+        findings: Vec::new(),
+        available: Vec::new(),
+        fits: Vec::new(),
+        baselines: Vec::new(),
+        evaluated: Vec::new(),
+        results: Vec::new(),
+    };
+    for cell in &spec.cells {
+        for kind in kinds_of(cell, registry) {
+            if let Some(needed) = kind.takes() {
+                let from = |id: &String| cell.from.is_empty() || cell.from.contains(id);
+                if !plan.available.iter().any(|(id, kind)| from(id) && *kind == needed) {
+                    let finding = without_input(cell, kind, needed, &plan);
+                    if finding.code == "L01" {
+                        exit = Exit::Leak;
+                    }
+                    plan.findings.push(finding);
+                }
+            }
+            kind.plan(cell, &mut plan);
+            plan.available.extend(kind.gives().map(|kind| (cell.id.clone(), kind)));
+        }
+    }
+    for claim in &spec.claims {
+        let address = claim.address.to_string();
+        if !plan.results.contains(&address) {
+            plan.findings.push(unknown_result(&address, &plan.results).at(claim.place.clone(), "nothing computes this"));
+        }
+    }
+    let (fits, evaluated, findings) = (plan.fits, plan.evaluated, plan.findings);
+    let has = |name: &str| spec.cells.iter().any(|cell| cell.action(name).is_some());
+    let (evaluate_rest, show_usual) = (fits.iter().any(|id| !evaluated.contains(id)), !has("show"));
+    let findings = spec.document().diagnostics(findings);
+    if findings.has_errors() {
+        return Err(Refusal { exit, findings });
+    }
+    Ok(Planned { spec, evaluate_rest, show_usual })
+}
+
+/// The kinds whose actions a cell has, in the order in which they run.
+pub(super) fn kinds_of<'a>(cell: &CellSpec, registry: &'a Registry) -> Vec<&'a dyn CellKind> {
+    let has = |kind: &&dyn CellKind| kind.actions(registry).iter().any(|(name, _)| cell.action(name).is_some());
+    registry.cells().filter(has).collect()
+}
+
+fn without_input(cell: &CellSpec, kind: &dyn CellKind, needed: ValueKind, plan: &Plan<'_>) -> Diagnostic {
+    let place = place_of(cell, kind, plan);
+    let has_data = plan.available.iter().any(|(_, kind)| *kind == ValueKind::Frame);
+    if needed == ValueKind::Split && has_data {
+        return Diagnostic::error("L01", "a transform is fitted before the data is split: it would see the test part")
+            .at(place, "needs a split")
+            .cell(&cell.id)
+            .help("put a cell with `split: {by: time, train: 70%, val: 10%, test: 20%}` above this one");
+    }
+    missing(needed, &cell.id).at(place, format!("needs {needed}")).cell(&cell.id)
+}
+
+fn place_of(cell: &CellSpec, kind: &dyn CellKind, plan: &Plan<'_>) -> Place {
+    let names = kind.actions(plan.registry);
+    let action = cell.actions.iter().find(|a| names.iter().any(|(name, _)| *name == a.name));
+    let path = action.or(cell.actions.first()).map(|a| a.path.clone()).unwrap_or_default();
+    plan.spec.document().key_place_of(&path)
+}
+
+fn unknown_result(address: &str, known: &[String]) -> Diagnostic {
+    let finding = Diagnostic::error("E0173", format!("no cell computes `{address}`"));
+    let nearest = known.iter().min_by_key(|name| strsim::damerau_levenshtein(name, address));
+    match nearest {
+        Some(near) => finding.help(format!("the nearest result is `{near}`")),
+        None => finding.help("results come from cells with `train` or `evaluate`"),
+    }
+}
