@@ -25,7 +25,7 @@ pub(super) fn check(
     for cell in &outline.cells {
         if let Some(path) = &cell.path {
             contents(value, cell, path, report);
-            fit(cell, report);
+            fit(value, cell, path, vocabulary, report);
             company(cell, vocabulary, report);
         }
     }
@@ -96,16 +96,23 @@ fn contents(value: &Value, cell: &CellOutline, path: &Path, report: &mut Report<
     }
 }
 
-fn fit(cell: &CellOutline, report: &mut Report<'_>) {
+fn fit(value: &Value, cell: &CellOutline, path: &Path, vocabulary: &Vocabulary, report: &mut Report<'_>) {
+    let map = super::document::value_at(value, path).and_then(Value::as_object);
+    let actions = || vocabulary.actions().iter().map(|action| action.name.as_str());
+    // A misspelt `modle` has been reported as such.
+    let misspelt = |name: &str| {
+        let mut unknown = map.into_iter().flatten().filter(|(key, _)| vocabulary.get(key).is_none());
+        unknown.any(|(key, _)| nearest(key, actions()) == Some(name))
+    };
     let find = |name: &str| cell.actions.iter().find(|(action, _)| action == name);
     match (find("model"), find("train")) {
-        (None, Some((_, path))) => {
+        (None, Some((_, path))) if !misspelt("model") => {
             let finding = Diagnostic::error("E0133", "`train` without a `model` in the same cell")
                 .label("what is to be trained?")
                 .help("add a model to this cell, for example `model: {lstm: {hidden: 64}}`");
             report.at_key(path, finding);
         }
-        (Some((_, path)), None) => {
+        (Some((_, path)), None) if !misspelt("train") => {
             let finding = Diagnostic::error("E0133", "`model` without `train` in the same cell")
                 .label("how is it to be trained?")
                 .help("add `train: {}` to this cell to train it with the defaults");

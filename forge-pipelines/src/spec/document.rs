@@ -96,7 +96,7 @@ impl Document {
     /// ```
     /// use forge_pipelines::spec::Document;
     /// let broken = Document::parse("stock.yaml", "forge: 1\ndata: *prices\n").unwrap_err();
-    /// assert_eq!(broken.items()[0].code, "E0101");
+    /// assert_eq!(broken.items()[0].code, "E0111");
     /// assert_eq!(broken.line_column(15), (2, 7));
     /// ```
     pub fn parse(name: &str, text: &str) -> Result<Document, Diagnostics> {
@@ -136,6 +136,11 @@ impl Document {
         &self.text
     }
 
+    /// The values; those of a document that [`load`](super::load) has taken have the overrides laid over them.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// The overrides, as `ADDRESS=value`, in order.
     pub fn overrides(&self) -> impl Iterator<Item = &str> {
         self.overrides.iter().map(|over| over.text.as_str())
@@ -167,6 +172,18 @@ impl Document {
     pub fn diagnostics(&self, items: Vec<Diagnostic>) -> Diagnostics {
         let overrides = self.overrides().map(str::to_string).collect();
         Diagnostics::with_overrides(&*self.name, self.text.clone(), overrides, items)
+    }
+
+    /// The value as it is written, if it is written on one line.
+    pub(super) fn raw(&self, path: &Path) -> Option<String> {
+        let (source, at) = self.locate(path)?;
+        let raw = match source {
+            Source::Spec => self.text.get(at.value)?.to_string(),
+            Source::Override(number) => {
+                format!("-s {}", self.overrides[number].text).get(at.value)?.to_string()
+            }
+        };
+        (!raw.is_empty() && !raw.contains('\n')).then_some(raw)
     }
 
     /// Whether the value is text because it stands in quotes.
@@ -250,6 +267,16 @@ pub(super) fn read_yaml(
     base: usize,
     place: &dyn Fn(Range<usize>) -> Place,
 ) -> Result<(Value, Indexed), Vec<Diagnostic>> {
+    // Line breaks of YAML 1.1 only: the two parsers would not agree on what the text says.
+    if let Some((at, c)) = text.char_indices().find(|(_, c)| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}'))
+    {
+        let code = format!("U+{:04X}", c as u32);
+        return Err(vec![
+            Diagnostic::error("E0101", format!("the invisible line separator {code} stands in the text"))
+                .at(place(at + base..at + base + c.len_utf8()), code)
+                .help("delete it; it often comes with text pasted from a word processor"),
+        ]);
+    }
     let mut indexed = Index::read(text, base, place);
     if let Some(fatal) = indexed.fatal.take() {
         indexed.found.push(fatal);

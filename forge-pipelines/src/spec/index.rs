@@ -114,11 +114,7 @@ impl Reader<'_> {
                 self.close(span);
                 Ok(())
             }
-            Event::Alias(_) => Err(Box::new(
-                Diagnostic::error("E0111", "a spec has no aliases")
-                    .at(self.place(self.range(span)), "an alias")
-                    .help("write the value out; if this is text, put it in quotes: \"*…\""),
-            )),
+            Event::Alias(_) => Err(Box::new(syntax::alias(self.place(self.range(span))))),
             Event::Scalar(text, style, anchor, tag) => {
                 self.plain_only(anchor, tag.is_some(), span)?;
                 self.scalar(&text, style, span)
@@ -172,8 +168,10 @@ impl Reader<'_> {
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: &Span) -> Result<(), Box<Diagnostic>> {
-        let range = self.range(span);
         let plain = style == ScalarStyle::Plain;
+        let range = self.range(span);
+        // The parser gives a value that is not there the width of the comma after it.
+        let range = if plain && text.is_empty() { range.start..range.start } else { range };
         if let Some(Frame::Map { path, key: key @ None, seen }) = self.stack.last_mut() {
             let path = path.clone();
             *key = Some((text.to_string(), range.clone()));
@@ -191,6 +189,12 @@ impl Reader<'_> {
                 Diagnostic::error("E0119", format!("`{text}` is not a number that a spec can use"))
                     .at(self.place(range.clone()), "not a finite number"),
             );
+        }
+        if plain && too_large(text) {
+            return Err(Box::new(
+                Diagnostic::error("E0106", format!("{text} is too large a number"))
+                    .at(self.place(range), "a whole number has at most 19 digits"),
+            ));
         }
         let joined = match self.stack.last() {
             Some(Frame::Map { key: Some((name, at)), .. }) if plain && range.is_empty() => joined(name, at),
@@ -300,6 +304,14 @@ impl Reader<'_> {
             at.value.end = (end + self.base).max(at.value.start);
         }
     }
+}
+
+/// Whether a text is a whole number that no integer type of the program holds.
+fn too_large(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let number =
+        !digits.starts_with('0') && digits.len() > 18 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    number && text.parse::<i64>().is_err() && text.parse::<u64>().is_err()
 }
 
 /// `lookback:60` read as one key with no value: the part before and after the colon.

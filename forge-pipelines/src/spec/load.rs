@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use super::claims::{self, Claim};
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, Place};
 use super::document::{Document, value_at};
 use super::hint::nearest;
 use super::notebook::{ActionSpec, Allowance, CellSpec, Spec, Task};
@@ -27,9 +27,10 @@ pub fn load(mut document: Document, vocabulary: &Vocabulary) -> Result<Spec, Dia
     let schema = vocabulary.schema();
     overrides::apply(&mut document, vocabulary, &schema, &mut found);
     let outline = Outline::of(&document.value, vocabulary);
+    document.pending = found.into_iter().map(|finding| in_its_cell(finding, &outline, &document)).collect();
     let mut value = document.value.clone();
     let mut report = Report::new(&document, &outline);
-    report.extend(found);
+    report.extend(document.pending.clone());
     let references = walker::walk(&schema, &mut value, &mut report);
     cells::check(&value, &outline, vocabulary, &references, &mut report);
     let claims = read_claims(&value, &outline, &mut report);
@@ -56,6 +57,22 @@ pub fn load(mut document: Document, vocabulary: &Vocabulary) -> Result<Spec, Dia
         allow,
         document,
     })
+}
+
+/// Names the cell of a finding that was made before there were cells.
+fn in_its_cell(mut finding: Diagnostic, outline: &Outline, document: &Document) -> Diagnostic {
+    let Some(Place::Spec(range)) = &finding.place else { return finding };
+    let holds = |path: &Path| {
+        document.written(path).is_some_and(|at| {
+            (at.key.map_or(at.value.start, |key| key.start)..at.value.end + 1).contains(&range.start)
+        })
+    };
+    let cell = outline.cells.iter().find(|cell| match &cell.path {
+        Some(path) => holds(path),
+        None => cell.actions.iter().any(|(_, path)| holds(path)),
+    });
+    finding.cell = cell.map(|cell| cell.id.clone());
+    finding
 }
 
 /// The complaint about a `forge:` that is not the version read here.

@@ -106,14 +106,15 @@ impl Spec {
     ///
     /// # Errors
     /// The type refuses what its schema lets pass.
-    pub fn read<T: DeserializeOwned>(&self, action: &ActionSpec) -> Result<T, Diagnostic> {
+    pub fn read<T: DeserializeOwned>(&self, action: &ActionSpec) -> Result<T, Diagnostics> {
         serde_json::from_value(action.params.clone()).map_err(|error| {
             let finding = Diagnostic::error("E0190", format!("`{}`: {error}", action.name))
                 .at(self.document.key_place_of(&action.path), "cannot be used");
-            match self.cells.iter().find(|cell| cell.actions.iter().any(|own| own.path == action.path)) {
+            let cell = self.cells.iter().find(|cell| cell.actions.iter().any(|own| own.path == action.path));
+            self.document.diagnostics(vec![match cell {
                 Some(cell) => finding.cell(&cell.id),
                 None => finding,
-            }
+            }])
         })
     }
 

@@ -11,6 +11,8 @@ pub(super) struct CellOutline {
     pub id: String,
     /// Whether the id is written.
     pub named: bool,
+    /// Whether it has prose.
+    pub prose: bool,
     /// Known actions in the order in which they run, each with its place in the document.
     pub actions: Vec<(String, Path)>,
     /// The written cell; none if it is implied by top-level actions.
@@ -62,6 +64,7 @@ fn written(cells: &Value, vocabulary: &Vocabulary) -> Vec<CellOutline> {
         CellOutline {
             id: id.unwrap_or_default().to_string(),
             named: id.is_some(),
+            prose: value.get("md").is_some(),
             actions: actions_in(value, &path, vocabulary),
             path: Some(path),
         }
@@ -76,9 +79,13 @@ fn implied(value: &Value, vocabulary: &Vocabulary) -> Vec<CellOutline> {
             Some(cell) if vocabulary.implied_together(&cell.actions[0].0, &action.0) => {
                 cell.actions.push(action)
             }
-            _ => {
-                cells.push(CellOutline { id: String::new(), named: false, actions: vec![action], path: None })
-            }
+            _ => cells.push(CellOutline {
+                id: String::new(),
+                named: false,
+                prose: false,
+                actions: vec![action],
+                path: None,
+            }),
         }
     }
     cells
@@ -88,8 +95,11 @@ fn implied(value: &Value, vocabulary: &Vocabulary) -> Vec<CellOutline> {
 fn with_ids(mut cells: Vec<CellOutline>) -> Vec<CellOutline> {
     let mut taken: HashSet<String> =
         cells.iter().filter(|cell| cell.named).map(|cell| cell.id.clone()).collect();
-    for cell in cells.iter_mut().filter(|cell| !cell.named) {
-        let name = cell.actions.first().map_or("md", |(name, _)| name.as_str());
+    for (n, cell) in cells.iter_mut().enumerate().filter(|(_, cell)| !cell.named) {
+        // A cell that is neither prose nor a known action is an error, and named for its message only.
+        let position = format!("cell-{}", n + 1);
+        let kindless = if cell.prose { "md" } else { &position };
+        let name = cell.actions.first().map_or(kindless, |(name, _)| name.as_str());
         let numbered = (2..).map(|n| format!("{name}-{n}"));
         let id = std::iter::once(name.to_string()).chain(numbered).find(|id| !taken.contains(id));
         cell.id = id.unwrap_or_default();

@@ -225,7 +225,7 @@ fn descend<'v>(
     };
     let owner = super::walker::subject(path);
     let fail = |message: String, label: String| {
-        Err((step.unwrap_or(0), Box::new(Diagnostic::error("E0141", message).label(label))))
+        (step.unwrap_or(0), Box::new(Diagnostic::error("E0141", message).label(label)))
     };
     // A map that is only implied: nothing yet, or the bare name of a kind whose parameter is set.
     if here.is_null() {
@@ -243,18 +243,19 @@ fn descend<'v>(
             let position = name.parse::<usize>().ok();
             match position.and_then(|position| Some((position, items.get_mut(position)?))) {
                 Some((position, inside)) => Ok((Segment::Index(position), inside)),
-                None => fail(
+                None => Err(fail(
                     format!("{owner} is a list of {count} items, and has no item `{name}`"),
                     match count {
                         0 => "the list is empty".to_string(),
-                        _ => format!("0 to {} are wanted", count - 1),
+                        _ => format!("items are numbered 0 to {}", count - 1),
                     },
-                ),
+                )),
             }
         }
         other => {
             let message = format!("{owner} is {other} here, and has no `{name}` inside");
-            fail(message, "leads nowhere".to_string())
+            let (step, finding) = fail(message, "leads nowhere".to_string());
+            Err((step, Box::new(finding.help(format!("set {owner} itself to change it")))))
         }
     }
 }

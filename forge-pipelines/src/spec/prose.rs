@@ -194,7 +194,7 @@ mod tests {
     fn numbers_are_written_as_asked() {
         assert_eq!(written(0.0534, Some(Filter::Percent(1))), "5.3 %");
         assert_eq!(written(-0.00001, Some(Filter::Percent(1))), "0.0 %");
-        assert_eq!(written(2.71828, Some(Filter::Round(2))), "2.72");
+        assert_eq!(written(2.67812, Some(Filter::Round(2))), "2.68");
         assert_eq!(written(2.5e9, None), "2500000000");
         assert_eq!(written(0.367912, None), "0.3679");
         assert_eq!(written(12345.678, None), "12346");

@@ -51,6 +51,10 @@ impl<'a> Report<'a> {
         self.document.quoted(path)
     }
 
+    pub(super) fn raw(&self, path: &Path) -> Option<String> {
+        self.document.raw(path)
+    }
+
     pub(super) fn extend(&mut self, items: Vec<Diagnostic>) {
         self.items.extend(items);
     }
@@ -60,6 +64,10 @@ impl<'a> Report<'a> {
     }
 
     fn put(&mut self, path: &Path, place: Place, mut finding: Diagnostic) {
+        // A text that was misread (`.nan`, `lookback:60`) has been explained; what follows from it is no news.
+        if self.document.pending.iter().any(|known| known.place.as_ref() == Some(&place)) {
+            return;
+        }
         finding.place = Some(place);
         finding.cell = self.outline.cell_of(path).map(|cell| cell.id.clone());
         self.items.push(finding);

@@ -13,9 +13,12 @@ pub(super) fn explain(
     let line = line_around(text, at);
     // An error is often noticed only on the line after the slip.
     let above = (line.start > 0).then(|| line_around(text, line.start - 1));
-    let candidates = [Some(line.clone()), above];
-    let lines = || candidates.iter().flatten().cloned();
-    if let Some(tabs) = lines().find_map(|line| leading_tabs(text, &line)) {
+    let below = (line.end < text.len()).then(|| line_around(text, line.end + 1));
+    let lines = || [Some(line.clone()), above.clone()].into_iter().flatten();
+    if parser_says.contains("unknown anchor") {
+        return alias(place(word_at(text, at)));
+    }
+    if let Some(tabs) = lines().chain(below).find_map(|line| leading_tabs(text, &line)) {
         return Diagnostic::error("E0115", "a tab is used for indentation")
             .at(place(tabs), "a tab")
             .help("indent with spaces, two a level");
@@ -25,6 +28,13 @@ pub(super) fn explain(
             .at(place(range), "a space is missing")
             .help(format!("write `{name}: {rest}`"));
     }
+    if let Some(open) = unclosed(text, at).filter(|open| *open < line.start) {
+        let bracket = &text[open..open + 1];
+        return Diagnostic::error("E0101", format!("`{bracket}` is not closed"))
+            .at(place(open..open + 1), "opened here")
+            .context(place(word_at(text, at)), "reading stops here")
+            .help("close it, or put text that contains it in quotes");
+    }
     let here = at.min(text.len());
     let end = text[here..].chars().next().filter(|c| *c != '\n').map_or(here, |c| here + c.len_utf8());
     let finding = Diagnostic::error("E0101", "this is not YAML").at(place(here..end), "reading stops here");
@@ -32,6 +42,44 @@ pub(super) fn explain(
         Some(advice) => finding.note(format!("the parser says: {parser_says}")).help(advice),
         None => finding.note(format!("the parser says: {parser_says}")),
     }
+}
+
+/// The complaint about an alias.
+pub(super) fn alias(place: Place) -> Diagnostic {
+    Diagnostic::error("E0111", "a spec has no aliases")
+        .at(place, "an alias")
+        .help("write the value out; if this is text, put it in quotes: \"*…\"")
+}
+
+/// The bytes from `at` to the next blank.
+fn word_at(text: &str, at: usize) -> Range<usize> {
+    let at = at.min(text.len());
+    let rest = &text[at..];
+    at..at + rest.find(char::is_whitespace).unwrap_or(rest.len())
+}
+
+/// The last bracket in front of `at` that is not closed by then.
+fn unclosed(text: &str, at: usize) -> Option<usize> {
+    let mut open: Vec<usize> = Vec::new();
+    let mut quote = None;
+    let mut last = '\n';
+    for (byte, c) in text[..at.min(text.len())].char_indices() {
+        match (quote, c) {
+            (Some(mark), c) if mark == c => quote = None,
+            // Quotation marks and comments do not go on for lines in a spec; apostrophes inside words are text.
+            (Some(_), '\n') => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') if !last.is_alphanumeric() => quote = Some(c),
+            (None, '#') if last.is_whitespace() => quote = Some('\n'),
+            (None, '[' | '{') if !last.is_alphanumeric() => open.push(byte),
+            (None, ']' | '}') => {
+                open.pop();
+            }
+            _ => {}
+        }
+        last = c;
+    }
+    open.pop()
 }
 
 fn line_around(text: &str, at: usize) -> Range<usize> {

@@ -13,7 +13,7 @@ mod view;
 mod words;
 
 use super::diagnostic::Diagnostic;
-use super::path::Path;
+use super::path::{Path, Segment};
 use super::report::Report;
 use serde_json::Value;
 use view::View;
@@ -99,7 +99,7 @@ impl<'a> Walker<'a, '_> {
         {
             let finding = Diagnostic::error("E0107", format!("{} cannot be `{text}`", subject(path)))
                 .label("not of the form that is wanted here");
-            self.report.at_value(path, with_example(finding, around, path));
+            self.report.at_value(path, with_example(described(finding, around), around, path));
         } else if text.is_empty() && leaf.number("minLength").is_some_and(|least| least > 0.0) {
             let finding = Diagnostic::error("E0107", format!("{} cannot be empty", subject(path)))
                 .label("text is wanted here");
@@ -142,17 +142,18 @@ impl<'a> Walker<'a, '_> {
 
     fn wrong_type(&mut self, value: &Value, view: &View<'a>, path: &Path) {
         let wanted = words::wanted(view);
-        let message = format!("{} wants {wanted}, found {}", subject(path), words::found(value));
+        let found = match (value, self.report.raw(path)) {
+            (Value::Number(_), Some(raw)) => format!("the number {raw}"),
+            _ => words::found(value),
+        };
+        let message = format!("{} wants {wanted}, found {found}", subject(path));
         let mut finding = Diagnostic::error("E0105", message).label(format!("{wanted} is wanted here"));
         if let Some(help) = self.likely(value, view, path) {
             finding = finding.help(help);
         } else {
             finding = with_example(finding, view, path);
         }
-        if let Some(description) = view.text("description") {
-            finding = finding.note(first_line(description));
-        }
-        self.report.at_value(path, finding);
+        self.report.at_value(path, described(finding, view));
     }
 
     /// The one thing that was most likely meant by a value of the wrong type.
@@ -182,7 +183,14 @@ impl<'a> Walker<'a, '_> {
             {
                 write(&Value::from(number.to_string()))
             }
-            Value::Null if takes("object") => {
+            Value::Array(_) if path.segments().is_empty() => Some(
+                "begin with the lines `forge: 1` and `task: forecast`, and put the list under `cells:`"
+                    .to_string(),
+            ),
+            _ if path.segments().is_empty() => {
+                Some("a spec is lines of `key: value`; the first is `forge: 1`".to_string())
+            }
+            Value::Null if takes("object") && !matches!(path.segments().last(), Some(Segment::Index(_))) => {
                 let map = leaves.iter().find(|leaf| leaf.types().contains(&"object"))?;
                 let free = map.required().is_empty() && !map.properties().is_empty();
                 free.then(|| {
@@ -210,12 +218,9 @@ impl<'a> Walker<'a, '_> {
             return;
         }
         let message = format!("unknown name `{name}` for {}", subject(path));
-        let mut finding =
+        let finding =
             Diagnostic::error("E0108", message).label(did_you_mean(name, names)).note(known("names", names));
-        if let Some(description) = view.text("description") {
-            finding = finding.note(first_line(description));
-        }
-        self.report.at_value(path, finding);
+        self.report.at_value(path, described(finding, view));
     }
 
     /// Whether a value passes a schema; nothing is reported.
@@ -251,8 +256,16 @@ fn has_type(value: &Value, types: &[&str]) -> bool {
 /// `key: value` for a value under a key, the value alone for an item of a list.
 fn in_place(value: &Value, path: &Path) -> String {
     match path.segments().last() {
-        Some(super::path::Segment::Key(key)) => words::entry(key, value),
+        Some(Segment::Key(key)) => words::entry(key, value),
         _ => words::flow(value),
+    }
+}
+
+/// Adds what a key is for.
+fn described(finding: Diagnostic, view: &View<'_>) -> Diagnostic {
+    match view.text("description") {
+        Some(description) => finding.note(first_line(description)),
+        None => finding,
     }
 }
 

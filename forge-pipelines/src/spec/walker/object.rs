@@ -1,15 +1,17 @@
 //! Maps: known keys, missing keys, keys that belong elsewhere.
 
 use super::super::diagnostic::Diagnostic;
+use super::super::hint::nearest;
 use super::super::path::Path;
 use super::view::View;
-use super::{Walker, did_you_mean, first_line, known, subject, words};
+use super::{Walker, first_line, known, subject, words};
 use serde_json::{Map, Value};
 
 impl<'a> Walker<'a, '_> {
     pub(super) fn object(&mut self, map: &mut Map<String, Value>, view: &View<'a>, path: &Path) {
         let properties = view.properties();
         let others = view.get("additionalProperties");
+        let mut meant: Vec<&str> = Vec::new();
         let names = view.get("propertyNames").map(|schema| view.inner(schema));
         for (key, value) in map.iter_mut() {
             if let Some((_, schema)) = properties.iter().find(|(name, _)| name == key) {
@@ -31,11 +33,12 @@ impl<'a> Walker<'a, '_> {
                 Some(Value::Bool(true)) => {}
                 // A map whose schema lists no keys and says nothing about others takes any.
                 None if properties.is_empty() => {}
-                _ => self.unknown_key(key, view, &properties, path),
+                _ => meant.extend(self.unknown_key(key, view, &properties, path)),
             }
         }
         for missing in view.required() {
-            if !map.contains_key(missing) {
+            // A key that was misspelt is not missing, too.
+            if !map.contains_key(missing) && !meant.contains(&missing) {
                 let schema = properties.iter().find(|(name, _)| *name == missing).map(|(_, schema)| *schema);
                 self.missing_key(missing, schema.map(|schema| view.inner(schema)), path);
             }
@@ -50,38 +53,39 @@ impl<'a> Walker<'a, '_> {
     fn wrong_key(&mut self, key: &str, view: &View<'a>, path: &Path) {
         let finding = Diagnostic::error("E0107", format!("`{key}` cannot be a key of {}", subject(path)))
             .label("not of the form that is wanted here");
-        self.report.at_key(&path.key(key), super::with_example(finding, view, path));
+        self.report.at_key(&path.key(key), super::with_example(super::described(finding, view), view, path));
     }
 
-    fn unknown_key(&mut self, key: &str, view: &View<'a>, properties: &[(&'a str, &'a Value)], path: &Path) {
+    /// Reports a key that is not known, and gives the known one that was meant.
+    fn unknown_key(
+        &mut self,
+        key: &str,
+        view: &View<'a>,
+        properties: &[(&'a str, &'a Value)],
+        path: &Path,
+    ) -> Option<&'a str> {
         let at = path.key(key);
-        let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&'a str> = properties.iter().map(|(name, _)| *name).collect();
         if let Some((_, why)) = view.later().into_iter().find(|(later, _)| *later == key) {
             let finding = Diagnostic::error("E0103", format!("`{key}` is not in this version"))
                 .label("not in this version")
                 .help(why);
             self.report.at_key(&at, finding);
-            return;
+            return None;
         }
-        let mut finding = Diagnostic::error("E0102", format!("unknown key `{key}`"))
-            .label(did_you_mean(key, &names))
-            .note(known("keys", &names));
-        if names.is_empty() {
-            finding.notes.clear();
-            finding = finding.label("no keys are taken here");
-        }
-        let owners: Vec<&str> = properties
-            .iter()
-            .filter(|(_, schema)| view.inner(schema).properties().iter().any(|(name, _)| *name == key))
-            .map(|(owner, _)| *owner)
-            .collect();
-        if let Some(owner) = owners.first() {
-            finding = finding.help(format!("`{key}` is a key of `{owner}`: write `{owner}: {{{key}: …}}`"));
-            if finding.label == "not known here" {
-                finding = finding.label(format!("a key of `{owner}`"));
-            }
-        }
+        let meant = nearest(key, names.iter().copied());
+        let finding = Diagnostic::error("E0102", format!("unknown key `{key}`"));
+        let finding = match (meant, owner(key, view, properties)) {
+            (Some(near), _) => finding.label(format!("did you mean `{near}`?")),
+            (None, Some((owner, own))) => finding
+                .label(format!("`{own}` is a key of `{owner}`"))
+                .help(format!("write `{owner}: {{{own}: …}}`")),
+            (None, None) if names.is_empty() => finding.label("no keys are taken here"),
+            (None, None) => finding.label("not known here"),
+        };
+        let finding = if names.is_empty() { finding } else { finding.note(known("keys", &names)) };
         self.report.at_key(&at, finding);
+        meant
     }
 
     fn missing_key(&mut self, key: &str, view: Option<View<'a>>, path: &Path) {
@@ -106,4 +110,14 @@ impl<'a> Walker<'a, '_> {
         }
         self.report.at_key(path, finding);
     }
+}
+
+/// The key of this map under which an unknown key (or one much like it) is known, and how it is called there.
+fn owner<'a>(key: &str, view: &View<'a>, properties: &[(&'a str, &'a Value)]) -> Option<(&'a str, &'a str)> {
+    let inside = |(owner, schema): &(&'a str, &'a Value)| {
+        let keys: Vec<&'a str> = view.inner(schema).properties().into_iter().map(|(name, _)| name).collect();
+        Some((*owner, nearest(key, keys)?))
+    };
+    let owners: Vec<(&str, &str)> = properties.iter().filter_map(inside).collect();
+    owners.iter().find(|(_, own)| *own == key).or(owners.first()).copied()
 }

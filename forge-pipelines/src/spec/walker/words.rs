@@ -53,7 +53,10 @@ fn type_name(name: &str, view: &View<'_>) -> String {
     match name {
         "integer" => "a whole number".to_string(),
         "number" => "a number".to_string(),
-        "string" => "text".to_string(),
+        "string" => match view.example().filter(|_| view.get("pattern").is_some()) {
+            Some(example) => format!("text such as `{}`", flow(&example)),
+            None => "text".to_string(),
+        },
         "boolean" => "`true` or `false`".to_string(),
         "array" => {
             let items = view.get("items").map(|items| wanted(&view.inner(items)));
