@@ -6,6 +6,8 @@
 //! - [`pipelines`]: the YAML language, data sources, transforms, the run directory;
 //! - [`report`]: HTML from a run's history.
 
+pub mod cli;
+
 pub use forge_core::*;
 pub use forge_pipelines as pipelines;
 pub use forge_report as report;

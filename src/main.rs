@@ -1,2 +1,9 @@
-//! forge
-fn main() {}
+//! The `forge` program.
+
+use azuraforge::cli;
+use azuraforge::pipelines::Registry;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main_with(Registry::standard())
+}

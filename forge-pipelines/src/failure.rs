@@ -2,7 +2,7 @@
 
 use crate::data_error::DataError;
 use crate::run::RunError;
-use crate::spec::{DataPlace, Diagnostic, Place};
+use crate::spec::{DataPlace, Diagnostic, Diagnostics, Place};
 use forge_core::{Error, ErrorKind};
 
 /// Exit codes of the program.
@@ -57,6 +57,14 @@ impl From<Diagnostic> for Failure {
     }
 }
 
+impl From<Diagnostics> for Failure {
+    /// The first finding stands for all: a cell that ran has passed the checks that report every one.
+    fn from(findings: Diagnostics) -> Self {
+        let first = findings.items().first().cloned();
+        Failure::from(first.unwrap_or_else(|| Diagnostic::error("E0190", "the parameters cannot be used")))
+    }
+}
+
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
         let mut finding = Diagnostic::error(error.code(), error.message());
@@ -77,10 +85,13 @@ impl From<DataError> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::NotFinite { .. } => {
-                Failure::new(Exit::Diverged, Diagnostic::error("E0501", format!("training diverged: {error}")))
+            ErrorKind::NotFinite { .. } => Failure::new(
+                Exit::Diverged,
+                Diagnostic::error("E0501", format!("training diverged: {error}")),
+            ),
+            ErrorKind::Io { .. } => {
+                Failure::new(Exit::Resource, Diagnostic::error("E0701", error.to_string()))
             }
-            ErrorKind::Io { .. } => Failure::new(Exit::Resource, Diagnostic::error("E0701", error.to_string())),
             _ => Failure::new(Exit::Internal, Diagnostic::error("E0901", error.to_string())),
         }
     }

@@ -1,10 +1,10 @@
 //! What cells hand to each other.
 
+use crate::frame::Frame;
 use crate::prepare::Prepared;
 use crate::sources::Freq;
 use crate::split::Split;
 use crate::windows::Windows;
-use crate::frame::Frame;
 use forge_core::history::{FitHistory, Forecasts, Part, SkillTable};
 use std::fmt;
 use std::sync::Arc;

@@ -2,7 +2,7 @@ use super::{CellKind, CellRun, Plan, resolved, typed};
 use crate::baselines::BaselineParam;
 use crate::failure::Failure;
 use crate::registry::Registry;
-use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
+use crate::spec::{ActionSpec, CellSpec, Spec};
 use crate::value::{ForecastData, Value, ValueKind, WindowData};
 use forge_core::history::Part;
 use schemars::JsonSchema;
@@ -66,7 +66,7 @@ impl CellKind for Baselines {
         Some(ValueKind::Forecasts)
     }
 
-    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Diagnostic> {
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Failure> {
         resolved::<BaselineParams>(spec, action)
     }
 

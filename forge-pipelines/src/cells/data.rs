@@ -47,11 +47,11 @@ impl CellKind for Data {
         Some(ValueKind::Frame)
     }
 
-    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Diagnostic> {
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Failure> {
         match action.name.as_str() {
             "data" => {
                 let source = spec.read::<DataParams>(action)?.source();
-                serde_json::to_value(source).map_err(|e| Diagnostic::error("E0190", e.to_string()))
+                serde_json::to_value(source).map_err(|e| Diagnostic::error("E0190", e.to_string()).into())
             }
             _ => resolved::<CheckParams>(spec, action),
         }

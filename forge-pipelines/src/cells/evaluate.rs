@@ -80,7 +80,7 @@ impl CellKind for Evaluate {
         Some(ValueKind::Scores)
     }
 
-    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Diagnostic> {
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Failure> {
         resolved::<EvaluateParams>(spec, action)
     }
 

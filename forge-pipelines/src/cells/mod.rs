@@ -16,8 +16,8 @@ pub use baseline::Baselines;
 pub use data::Data;
 pub use evaluate::Evaluate;
 pub use roles::Roles;
-pub use show::{Show, ShowParam};
 pub(crate) use show::draw;
+pub use show::{Show, ShowParam};
 pub use split::Splitting;
 pub use train::Training;
 pub use window::Window;
@@ -54,7 +54,7 @@ pub trait CellKind: Send + Sync {
     ///
     /// # Errors
     /// When the parameters do not have the type that the schema was made from.
-    fn resolve(&self, spec: &Spec, action: &ActionSpec, registry: &Registry) -> Result<Json, Diagnostic>;
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, registry: &Registry) -> Result<Json, Failure>;
 
     /// Checks that need no data, and notes what later cells can refer to.
     fn plan(&self, _cell: &CellSpec, _plan: &mut Plan<'_>) {}
@@ -173,9 +173,10 @@ pub(crate) fn missing(kind: ValueKind, cell: &str) -> Diagnostic {
 }
 
 /// Parameters read and written again, so that every default is filled in.
-fn resolved<T: DeserializeOwned + Serialize>(spec: &Spec, action: &ActionSpec) -> Result<Json, Diagnostic> {
+fn resolved<T: DeserializeOwned + Serialize>(spec: &Spec, action: &ActionSpec) -> Result<Json, Failure> {
     let params: T = spec.read(action)?;
-    serde_json::to_value(params).map_err(|e| Diagnostic::error("E0190", format!("`{}`: {e}", action.name)))
+    serde_json::to_value(params)
+        .map_err(|e| Diagnostic::error("E0190", format!("`{}`: {e}", action.name)).into())
 }
 
 /// An action whose parameters are of one type.

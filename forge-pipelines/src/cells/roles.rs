@@ -25,7 +25,7 @@ impl CellKind for Roles {
         Some(ValueKind::Prepared)
     }
 
-    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Diagnostic> {
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Failure> {
         resolved::<RoleParams>(spec, action)
     }
 

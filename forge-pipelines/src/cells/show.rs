@@ -1,7 +1,7 @@
 use super::{CellKind, CellRun, Plan, missing, resolved, typed};
 use crate::failure::Failure;
 use crate::registry::Registry;
-use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
+use crate::spec::{ActionSpec, CellSpec, Spec};
 use crate::value::{Value, ValueKind};
 use forge_core::history::Output;
 use schemars::JsonSchema;
@@ -71,7 +71,7 @@ impl CellKind for Show {
         None
     }
 
-    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Diagnostic> {
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Failure> {
         resolved::<ShowParams>(spec, action)
     }
 
@@ -85,7 +85,9 @@ impl CellKind for Show {
         for figure in list {
             if !plan.available.iter().any(|(_, kind)| *kind == figure.needs()) {
                 let place = plan.spec.document().place_of(&action.path);
-                plan.findings.push(missing(figure.needs(), &cell.id).at(place, "nothing to draw it from").cell(&cell.id));
+                plan.findings.push(
+                    missing(figure.needs(), &cell.id).at(place, "nothing to draw it from").cell(&cell.id),
+                );
             }
         }
     }

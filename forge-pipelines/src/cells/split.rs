@@ -1,7 +1,7 @@
 use super::{CellKind, CellRun, resolved, typed};
 use crate::failure::Failure;
 use crate::registry::Registry;
-use crate::spec::{ActionSpec, Diagnostic, Spec};
+use crate::spec::{ActionSpec, Spec};
 use crate::split::SplitParams;
 use crate::value::{SplitData, Value, ValueKind};
 use forge_core::history::{Level, Notice, Output, Part, Table};
@@ -25,7 +25,7 @@ impl CellKind for Splitting {
         Some(ValueKind::Split)
     }
 
-    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Diagnostic> {
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Failure> {
         resolved::<SplitParams>(spec, action)
     }
 

@@ -229,11 +229,12 @@ impl CellKind for Training {
         Some(ValueKind::Fit)
     }
 
-    fn resolve(&self, spec: &Spec, action: &ActionSpec, registry: &Registry) -> Result<Json, Diagnostic> {
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, registry: &Registry) -> Result<Json, Failure> {
         if action.name == "train" {
             return resolved::<TrainParams>(spec, action);
         }
-        let fault = |message: String| Diagnostic::error("E0190", format!("`model`: {message}"));
+        let fault =
+            |message: String| Failure::from(Diagnostic::error("E0190", format!("`model`: {message}")));
         let (kind, params) = registry.model(&action.params).ok_or_else(|| fault("unknown".into()))?;
         let params = kind.resolve(&params).map_err(|e| fault(e.to_string()))?;
         Ok(json!({ kind.name(): params }))
@@ -269,7 +270,8 @@ impl CellKind for Training {
         let text = format!("{description:#}\n");
         crate::run::write_atomic(folder.join("model.json"), text.as_bytes())?;
         let on = |part| on_part(&*model, &data, part, &run.cell.id, params.batch, run.device);
-        let mut forecasts = ForecastData { windows: data.clone(), val: Vec::new(), test: vec![on(Part::Test)?] };
+        let mut forecasts =
+            ForecastData { windows: data.clone(), val: Vec::new(), test: vec![on(Part::Test)?] };
         if !data.windows.is_empty(Part::Val) {
             forecasts.val.push(on(Part::Val)?);
         }

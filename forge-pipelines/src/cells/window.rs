@@ -1,7 +1,7 @@
 use super::{CellKind, CellRun, resolved, typed};
 use crate::failure::Failure;
 use crate::registry::Registry;
-use crate::spec::{ActionSpec, Diagnostic, Spec};
+use crate::spec::{ActionSpec, Spec};
 use crate::value::{Value, ValueKind, WindowData};
 use crate::windows::{WindowParams, Windows};
 use forge_core::history::{Fact, Output, Part};
@@ -25,7 +25,7 @@ impl CellKind for Window {
         Some(ValueKind::Windows)
     }
 
-    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Diagnostic> {
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Failure> {
         resolved::<WindowParams>(spec, action)
     }
 

@@ -220,50 +220,50 @@ impl Session<'_> {
         let events = self.active.events().clone();
         let actions: Vec<String> = cell.actions.iter().map(|a| a.name.clone()).collect();
         events.emit(RunEvent::CellStarted { id: cell.id.clone(), actions })?;
-        let mut run = CellRun {
-            spec: self.spec,
-            cell,
-            registry: self.registry,
-            earlier: &self.values,
-            base: self.base,
-            active: self.active,
-            device: &self.device,
-            interrupt: self.interrupt,
-            outputs: Vec::new(),
-            notices: Vec::new(),
-            sources: Vec::new(),
-            results: BTreeMap::new(),
-            summary: String::new(),
-        };
-        let mut values: Vec<(String, Value)> = Vec::new();
+        let (mut outputs, mut notices, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
+        let mut results = BTreeMap::new();
+        let before = self.values.len();
         let mut result = Ok(());
-        let mut earlier = self.values.clone();
         for kind in kinds_of(cell, self.registry) {
-            // A cell's own earlier actions count: `data` with `show` in one cell.
-            let mut step = CellRun { earlier: &earlier, ..run };
-            let given = kind.run(&mut step);
-            run = CellRun { earlier: &self.values, ..step };
+            let mut run = CellRun {
+                spec: self.spec,
+                cell,
+                registry: self.registry,
+                // A cell's own earlier actions count: `evaluate` with `show` in one cell.
+                earlier: &self.values,
+                base: self.base,
+                active: self.active,
+                device: &self.device,
+                interrupt: self.interrupt,
+                outputs: Vec::new(),
+                notices: Vec::new(),
+                sources: Vec::new(),
+                results: BTreeMap::new(),
+                summary: String::new(),
+            };
+            let given = kind.run(&mut run);
+            outputs.append(&mut run.outputs);
+            notices.append(&mut run.notices);
+            results.append(&mut run.results);
+            summaries.extend(Some(run.summary).filter(|s| !s.is_empty()));
+            let sources = run.sources;
+            self.sources.extend(sources);
             match given {
-                Ok(Some(value)) => {
-                    values.push((cell.id.clone(), value.clone()));
-                    earlier.push((cell.id.clone(), value));
-                }
-                Ok(None) => {}
+                Ok(value) => self.values.extend(value.map(|value| (cell.id.clone(), value))),
                 Err(failure) => {
+                    self.values.truncate(before);
                     result = Err(failure);
                     break;
                 }
             }
         }
-        let CellRun { mut outputs, notices, sources, results, summary, .. } = run;
+        let summary = summaries.join("; ");
         if cell.md.is_some() && result.is_ok() {
             match self.prose(cell) {
                 Ok(markdown) => outputs.push(Output::Prose { markdown }),
                 Err(failure) => result = Err(failure),
             }
         }
-        self.values.append(&mut values);
-        self.sources.extend(sources);
         for (name, value) in &results {
             let name = name.strip_prefix(&format!("{}.", cell.id)).unwrap_or(name).to_string();
             events.emit(RunEvent::Metric { id: cell.id.clone(), name, value: *value })?;
@@ -418,7 +418,8 @@ impl Session<'_> {
         facts.push(Fact::new("device", self.device.name()));
         facts.push(Fact::new("seed", self.spec.seed.to_string()));
         facts.push(Fact::new("started", record.started.strftime("%Y-%m-%d %H:%M UTC").to_string()));
-        let seconds: f64 = self.states.iter().map(|s| if let CellState::Ran { seconds } = s { *seconds } else { 0.0 }).sum();
+        let seconds: f64 =
+            self.states.iter().map(|s| if let CellState::Ran { seconds } = s { *seconds } else { 0.0 }).sum();
         facts.push(Fact::new("time", format!("{seconds:.1} s")));
         facts.push(Fact::new("run", &record.id));
         facts

@@ -42,7 +42,10 @@ fn leaves(value: &Value, path: &Path, name: &str, each: &mut impl FnMut(&Path, &
             map.iter().for_each(|(k, v)| leaves(v, &path.key(k), &format!("{name}.{k}"), each));
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, v)| leaves(v, &path.index(i), &format!("{name}.{i}"), each));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(i, v)| leaves(v, &path.index(i), &format!("{name}.{i}"), each));
         }
         _ => each(path, name),
     }

@@ -54,7 +54,9 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
     for claim in &spec.claims {
         let address = claim.address.to_string();
         if !plan.results.contains(&address) {
-            plan.findings.push(unknown_result(&address, &plan.results).at(claim.place.clone(), "nothing computes this"));
+            plan.findings.push(
+                unknown_result(&address, &plan.results).at(claim.place.clone(), "nothing computes this"),
+            );
         }
     }
     let (fits, evaluated, findings) = (plan.fits, plan.evaluated, plan.findings);
@@ -69,7 +71,8 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
 
 /// The kinds whose actions a cell has, in the order in which they run.
 pub(super) fn kinds_of<'a>(cell: &CellSpec, registry: &'a Registry) -> Vec<&'a dyn CellKind> {
-    let has = |kind: &&dyn CellKind| kind.actions(registry).iter().any(|(name, _)| cell.action(name).is_some());
+    let has =
+        |kind: &&dyn CellKind| kind.actions(registry).iter().any(|(name, _)| cell.action(name).is_some());
     registry.cells().filter(has).collect()
 }
 
@@ -77,10 +80,13 @@ fn without_input(cell: &CellSpec, kind: &dyn CellKind, needed: ValueKind, plan: 
     let place = place_of(cell, kind, plan);
     let has_data = plan.available.iter().any(|(_, kind)| *kind == ValueKind::Frame);
     if needed == ValueKind::Split && has_data {
-        return Diagnostic::error("L01", "a transform is fitted before the data is split: it would see the test part")
-            .at(place, "needs a split")
-            .cell(&cell.id)
-            .help("put a cell with `split: {by: time, train: 70%, val: 10%, test: 20%}` above this one");
+        return Diagnostic::error(
+            "L01",
+            "a transform is fitted before the data is split: it would see the test part",
+        )
+        .at(place, "needs a split")
+        .cell(&cell.id)
+        .help("put a cell with `split: {by: time, train: 70%, val: 10%, test: 20%}` above this one");
     }
     missing(needed, &cell.id).at(place, format!("needs {needed}")).cell(&cell.id)
 }

@@ -69,7 +69,10 @@ mod tests {
             season: "1 (sessions)".into(),
             mase_scale: None,
             reference: vec![("rmse".into(), "last".into())],
-            scores: vec![score("lstm", ForecastKind::Fit, fit), score("last", ForecastKind::Baseline, 0.3679)],
+            scores: vec![
+                score("lstm", ForecastKind::Fit, fit),
+                score("last", ForecastKind::Baseline, 0.3679),
+            ],
             definitions: vec![],
         }
     }

@@ -13,8 +13,8 @@ use forge_core::Result;
 use forge_core::nn::{Init, Module};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Sizes that the data decides.
