@@ -27,7 +27,6 @@ pub use figure::NamedFigure;
 
 use forge_core::history::{FitHistory, Notebook};
 use jiff::Timestamp;
-use std::io::Write;
 use std::path::Path;
 
 /// Bytes above which a report is too heavy to pass around: [`Written::warning`] says so.
@@ -89,7 +88,8 @@ impl Report {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<Written, ReportError> {
         let path = path.as_ref();
         let html = self.html()?;
-        replace(path, html.as_bytes()).map_err(|source| ReportError::Write { path: path.into(), source })?;
+        forge_core::write_atomic(path, html.as_bytes())
+            .map_err(|source| ReportError::Write { path: path.into(), source })?;
         Ok(Written { bytes: html.len(), warning: heavy(html.len()) })
     }
 
@@ -110,24 +110,6 @@ fn heavy(bytes: usize) -> Option<String> {
     })
 }
 
-/// Puts `bytes` in the place of a file, all or nothing.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".report-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any new file (the umask applies): the default of a temporary file hides it from others.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,8 +125,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.html");
         std::fs::write(&path, "old").unwrap();
-        replace(&path, b"new").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        Report::from(Notebook::new("t")).write(&path).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains("<title>t"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let error =
             Report::from(Notebook::new("t")).write(folder.path().join("none/report.html")).unwrap_err();

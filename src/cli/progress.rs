@@ -1,13 +1,11 @@
 //! Progress from events: one line a cell and a bar on a terminal, one line an epoch otherwise.
 
 use super::terminal;
-use crate::pipelines::run::{EventLine, RunEvent};
+use crate::pipelines::engine::Subscriber;
+use crate::pipelines::run::RunEvent;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
-
-/// Something that is shown every event of a run.
-pub type Subscriber = Box<dyn Fn(&EventLine) + Send + Sync>;
 
 /// Every event as a line of JSON.
 pub fn json() -> Subscriber {

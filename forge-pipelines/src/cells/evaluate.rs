@@ -1,6 +1,6 @@
 use super::{CellKind, CellRun, Plan, baseline, resolved, typed};
 use crate::failure::Failure;
-use crate::metrics::{MetricParam, ScoreContext, score};
+use crate::metrics::{Better, MetricParam, ScoreContext, score};
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
 use crate::value::{ForecastData, ScoreData, Value, ValueKind, WindowData};
@@ -105,11 +105,12 @@ impl CellKind for Evaluate {
             true => baseline::defaults(1).into_iter().map(|b| b.name()).collect(),
             false => plan.baselines.clone(),
         };
-        for metric in params.metrics.iter().map(|m| m.name()) {
+        for kind in &params.metrics {
+            let metric = kind.name();
             for name in fits.iter().chain(&baselines) {
                 plan.result(cell, &[name, metric]);
             }
-            for fit in &fits {
+            for fit in fits.iter().filter(|_| kind.better() == Better::Smaller) {
                 plan.result(cell, &[fit, "skill", metric]);
                 for b in &baselines {
                     plan.result(cell, &[fit, "skill", b, metric]);
@@ -158,7 +159,7 @@ impl CellKind for Evaluate {
         let columns = &windows.columns;
         let context = ScoreContext::new(&columns.prepared, columns.freq, season, &params.metrics);
         let table = score(&scored, &val, &context)?;
-        results(run, &table);
+        results(run, &table, &params.metrics);
         run.summary = summary(&table);
         run.outputs.push(Output::from(table.clone()));
         Ok(Some(Value::Scores(Arc::new(ScoreData { table, forecasts: scored, windows }))))
@@ -201,11 +202,12 @@ fn evaluated_before(run: &CellRun<'_>) -> Vec<String> {
     scores.flat_map(names).collect()
 }
 
-fn results(run: &mut CellRun<'_>, table: &SkillTable) {
+fn results(run: &mut CellRun<'_>, table: &SkillTable, metrics: &[MetricParam]) {
+    let has_skill = |name: &str| metrics.iter().any(|m| m.name() == name && m.better() == Better::Smaller);
     for score in &table.scores {
         for (metric, value) in &score.metrics {
             run.result(&[&score.name, metric], *value);
-            if score.kind == ForecastKind::Baseline {
+            if score.kind == ForecastKind::Baseline || !has_skill(metric) {
                 continue;
             }
             let plain = table.reference_for(metric).and_then(|b| table.skill(&score.name, metric, b));

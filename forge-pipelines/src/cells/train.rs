@@ -260,12 +260,16 @@ impl CellKind for Training {
             outputs: data.windows.params.horizon * data.windows.targets(),
         };
         let mut model = kind.build(&model_params, shape, &Init::new(run.spec.seed).on(run.device))?;
-        let history = fit(run, &params, &data, &mut *model)?;
+        let mut history = fit(run, &params, &data, &mut *model)?;
         if history.stop == StopReason::Interrupted {
             run.summary = format!("interrupted after {} epochs", history.epochs.len());
         }
         let folder = run.active.dir().fit_folder(&run.cell.id)?;
         let restored = params.stop.as_ref().is_some_and(|s| s.restore == Restore::Best);
+        if !restored {
+            // The best epoch is on disk, but the weights that go on are the last.
+            history.best_epoch = history.epochs.last().map(|e| e.epoch);
+        }
         let description = describe(run, &resolved, shape, &data, restored);
         let text = format!("{description:#}\n");
         crate::run::write_atomic(folder.join("model.json"), text.as_bytes())?;

@@ -9,7 +9,7 @@ use crate::run::{
     ActiveRun, Environment, EventLine, Home, NewRun, Outcome, PlannedCell, RunDir, RunEvent, RunState,
     write_predictions,
 };
-use crate::spec::{ActionSpec, CellSpec, Diagnostic, Diagnostics, Path as SpecPath, Spec};
+use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Diagnostics, Path as SpecPath, Spec};
 use crate::value::Value;
 use forge_core::Device;
 use forge_core::history::{
@@ -25,6 +25,9 @@ use std::time::Instant;
 /// Makes the report of a notebook in a run directory, and gives its path.
 pub type Renderer<'a> = &'a dyn Fn(&Notebook, &RunDir) -> Result<PathBuf, String>;
 
+/// Something that is shown every event of a run, from whichever thread it comes.
+pub type Subscriber = Box<dyn Fn(&EventLine) + Send + Sync>;
+
 /// What surrounds a run.
 pub struct RunOptions<'a> {
     /// Where run directories are.
@@ -36,7 +39,7 @@ pub struct RunOptions<'a> {
     /// Set when the user wants the run to end.
     pub interrupt: Arc<AtomicBool>,
     /// Hears every event.
-    pub subscriber: Option<Box<dyn Fn(&EventLine) + Send + Sync>>,
+    pub subscriber: Option<Subscriber>,
     /// Makes the report.
     pub render: Renderer<'a>,
 }
@@ -111,7 +114,7 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     let (mut notebook, dir) = (session.notebook, active.dir().clone());
     finished.verdict = notebook.verdict.take().map(|v| v.text);
     finished.broken_claims = notebook.asserts.iter().filter(|a| !a.held).map(|a| a.claim.clone()).collect();
-    let metrics = session.results;
+    let metrics = headline(session.results);
     match (outcome, written) {
         (Err(failure), _) | (Ok(()), Err(failure)) => {
             finished.exit = failure.exit;
@@ -145,6 +148,20 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     }
     finished.dir = Some(dir);
     finished
+}
+
+/// The results that say how a run went: scores and plain skill, without the training metrics and the skill against each
+/// single baseline.
+fn headline(results: BTreeMap<String, Option<f64>>) -> BTreeMap<String, Option<f64>> {
+    let chief = |address: &String| {
+        let parts: Vec<String> = address.parse::<Address>().map_or(Vec::new(), |a| a.parts().to_vec());
+        match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [_, _, "train" | "val", _] => false,
+            [_, _, _, _] | [_, _, _, "skill", _] => true,
+            _ => false,
+        }
+    };
+    results.into_iter().filter(|(address, _)| chief(address)).collect()
 }
 
 /// The device that a spec asks for.

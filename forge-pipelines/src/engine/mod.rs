@@ -6,7 +6,7 @@ mod lock;
 mod plan;
 mod verdict;
 
-pub use execute::{Finished, Renderer, RunOptions, execute};
+pub use execute::{Finished, Renderer, RunOptions, Subscriber, execute};
 pub use plan::{Planned, plan};
 
 use crate::failure::Exit;

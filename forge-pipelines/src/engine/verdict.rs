@@ -18,13 +18,13 @@ pub fn of(table: &SkillTable) -> Option<Verdict> {
     let (name, upper) = (&best.name, metric.to_uppercase());
     let part = table.part.name();
     let Some(baseline) = table.reference_for(metric) else {
-        let text = format!("`{name}`: {part} {upper} {}; no baseline to compare with", digits(found));
+        let text = format!("{name}: {part} {upper} {}; no baseline to compare with", digits(found));
         return Some(Verdict { level: Level::Warning, text });
     };
     let (Some(skill), Some(naive)) =
         (table.skill(name, metric, baseline), table.score(baseline).and_then(|s| s.metric(metric)))
     else {
-        let text = format!("`{name}`: {part} {upper} {}; `{baseline}` has none", digits(found));
+        let text = format!("{name}: {part} {upper} {}; {baseline} has none", digits(found));
         return Some(Verdict { level: Level::Warning, text });
     };
     let (level, words) = match skill {
@@ -33,12 +33,17 @@ pub fn of(table: &SkillTable) -> Option<Verdict> {
         _ => (Level::Note, "no better than"),
     };
     let text = format!(
-        "`{name}` is {words} the naive forecast `{baseline}`: {part} {upper} {} against {}, skill {:+.1} %",
+        "{name} is {words} the naive forecast “{baseline}”: {part} {upper} {} against {}, skill {}",
         digits(found),
         digits(naive),
-        100.0 * skill
+        percent(skill)
     );
     Some(Verdict { level, text })
+}
+
+/// With a sign, and a true minus.
+fn percent(share: f64) -> String {
+    format!("{:+.1} %", 100.0 * share).replace('-', "−")
 }
 
 /// Four significant digits.
@@ -83,7 +88,7 @@ mod tests {
         assert_eq!(verdict.level, Level::Note);
         assert_eq!(
             verdict.text,
-            "`lstm` is no better than the naive forecast `last`: test RMSE 0.3690 against 0.3679, skill -0.3 %"
+            "lstm is no better than the naive forecast “last”: test RMSE 0.3690 against 0.3679, skill −0.3 %"
         );
         assert_eq!(of(&table(0.30)).unwrap().level, Level::Good);
         assert_eq!(of(&table(0.40)).unwrap().level, Level::Warning);

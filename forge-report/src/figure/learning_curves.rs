@@ -33,7 +33,7 @@ pub(super) fn draw(fits: &[FitHistory], around: &Surroundings) -> Result<Option<
         canvas.axis(&key("yaxis", i), &Axis::new().domain(domain).title(escape(panel)).anchor("x"))?;
     }
     let bottom = key("y", panels.len() - 1);
-    canvas.axis("xaxis", &Axis::new().type_(AxisType::Linear).title("epoch (from 0)").anchor(&bottom))?;
+    canvas.axis("xaxis", &Axis::new().type_(AxisType::Linear).title("epoch").anchor(&bottom))?;
     let mut words = Vec::new();
     for fit in fits {
         words.extend(mark_best(&mut canvas, fit, &panels, &around.palette.style(&fit.name))?);
@@ -87,7 +87,7 @@ fn curve(
     let points = fit.curve(metric);
     let values: Vec<Option<f64>> = points.iter().map(|(_, v)| v.is_finite().then(|| rounded(*v))).collect();
     let (x, y): (Vec<usize>, Vec<Option<f64>>) =
-        thin(&values, POINTS).into_iter().map(|i| (points[i].0, values[i])).unzip();
+        thin(&values, POINTS).into_iter().map(|i| (points[i].0 + 1, values[i])).unzip();
     let dash = if metric.starts_with("train.") { DashType::Dot } else { DashType::Solid };
     let mode = if points.len() == 1 { Mode::Markers } else { Mode::Lines };
     let line = Line::new().color(style.color).width(style.width).dash(dash);
@@ -103,12 +103,14 @@ fn mark_best(
     panels: &[&str],
     style: &Style,
 ) -> Result<Option<String>, ReportError> {
-    let Some(epoch) = fit.best_epoch else { return Ok(None) };
+    let Some(best) = fit.best_epoch else { return Ok(None) };
+    // People count epochs from 1, as the program does while it trains.
+    let epoch = best + 1;
     let line = ShapeLine::new().color(MUTED).width(1.0).dash(DashType::Dot);
     let shape = Shape::new().shape_type(ShapeType::Line).x_ref("x").x0(epoch).x1(epoch).y_ref("paper");
     canvas.shape(&shape.y0(0.0).y1(1.0).line(line))?;
     let monitor = fit.monitor.as_deref().unwrap_or("val.loss");
-    let value = fit.epochs.iter().find(|e| e.epoch == epoch).and_then(|e| e.metric(monitor));
+    let value = fit.epochs.iter().find(|e| e.epoch == best).and_then(|e| e.metric(monitor));
     let panel = panels.iter().position(|p| *p == base(monitor));
     if let (Some(value), Some(panel)) = (value.filter(|v| v.is_finite()), panel) {
         let marker = Marker::new().symbol(MarkerSymbol::Star).size(13).color(style.color);
@@ -164,20 +166,20 @@ mod tests {
         let figure = drawn(&[fit("lstm")]).unwrap();
         let data = figure.json["data"].as_array().unwrap();
         let names: Vec<_> = data.iter().map(|t| t["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["train.loss", "val.loss", "val.mae", "lstm: best epoch 3"]);
+        assert_eq!(names, ["train.loss", "val.loss", "val.mae", "lstm: best epoch 4"]);
         assert_eq!(data[0]["y"], json!([1.0, 0.5, 0.3333333, 0.25]));
         assert_eq!(data[1]["y"], json!([2.0, 1.0, null, 0.5]));
         assert_eq!((&data[2]["yaxis"], &data[3]["yaxis"]), (&json!("y2"), &json!("y2")));
-        assert_eq!((&data[3]["x"], &data[3]["y"]), (&json!([3]), &json!([1.5])));
+        assert_eq!((&data[3]["x"], &data[3]["y"]), (&json!([4]), &json!([1.5])));
         let layout = &figure.json["layout"];
         assert_eq!(layout["updatemenus"][0]["buttons"][1]["args"], json!([{"yaxis.type": "log"}]));
-        assert_eq!(layout["shapes"][0]["x0"], 3);
+        assert_eq!(layout["shapes"][0]["x0"], 4);
         assert_eq!(
             (&layout["yaxis"]["title"]["text"], &layout["yaxis2"]["title"]["text"]),
             (&json!("loss"), &json!("mae"))
         );
         assert!(
-            figure.caption.ends_with("lstm kept the weights of epoch 3 (val.mae 1.500)."),
+            figure.caption.ends_with("lstm kept the weights of epoch 4 (val.mae 1.500)."),
             "{}",
             figure.caption
         );
