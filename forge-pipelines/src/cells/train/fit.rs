@@ -1,0 +1,134 @@
+//! The learner of a `train` cell: its callbacks, and its events on their way to the run directory.
+
+use super::params::{LossParam, Monitor, Restore, TrainParams};
+use crate::cells::CellRun;
+use crate::dataset::WindowDataset;
+use crate::failure::Failure;
+use crate::metrics::{MetricParam, ScoreContext, score};
+use crate::run::{EventLog, FitEvents, MetricLog, RunError};
+use crate::value::WindowData;
+use forge_core::history::{Event, FitHistory, Forecasts, Part};
+use forge_core::learn::{Callback, EarlyStopping, Flow, Learner, ModelCheckpoint, State, predict};
+use forge_core::nn::Module;
+use forge_core::{Device, Error, Tensor};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Metrics of the validation part that are computed after each epoch, in original units.
+const VAL_METRICS: [MetricParam; 3] = [MetricParam::Mae, MetricParam::Rmse, MetricParam::Mase];
+
+/// Trains with the callbacks that the parameters ask for; events go to the run directory.
+pub(super) fn fit(
+    run: &CellRun<'_>,
+    params: &TrainParams,
+    data: &Arc<WindowData>,
+    model: &mut dyn Module,
+) -> Result<FitHistory, Failure> {
+    let (train, val) =
+        (WindowDataset::new(data.clone(), Part::Train), WindowDataset::new(data.clone(), Part::Val));
+    let has_val = !data.windows.is_empty(Part::Val);
+    let fallback = if has_val { Monitor::ValLoss } else { Monitor::TrainLoss };
+    let monitor = params.stop.as_ref().map_or(fallback, |s| s.monitor).name();
+    let writer = EventWriter::new(run);
+    let failed = writer.failed.clone();
+    let mut learner = Learner::new(&run.cell.id)
+        .epochs(params.epochs)
+        .batch_size(params.batch)
+        .seed(run.spec.seed)
+        .device(run.device)
+        .monitor(monitor)
+        .interrupt(run.interrupt.clone())
+        .listener(move |event: &Event| writer.write(event));
+    if params.loss == LossParam::Mae {
+        learner = learner.loss(|prediction: &Tensor, target: &Tensor| prediction.mae(target));
+    }
+    if let Some(limit) = params.clip {
+        learner = learner.clip_norm(limit);
+    }
+    if has_val {
+        learner = learner.callback(OriginalUnits::new(data, params.batch, run));
+    }
+    learner = learner.callback(ModelCheckpoint::new(run.active.dir().fit_folder(&run.cell.id)?, monitor));
+    if let Some(stop) = &params.stop {
+        let early = EarlyStopping::new(monitor, stop.patience).restore_best(stop.restore == Restore::Best);
+        learner = learner.callback(early);
+    }
+    let mut optimizer = params.optimizer.build();
+    let history = learner.fit(model, &mut *optimizer, &train, has_val.then_some(&val as _))?;
+    match failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(error) => Err(error.into()),
+        None => Ok(history),
+    }
+}
+
+/// Writes a learner's events to the run directory, and keeps the first error for the end of training.
+struct EventWriter {
+    cell: String,
+    convert: Mutex<FitEvents>,
+    events: Arc<EventLog>,
+    metrics: Arc<MetricLog>,
+    failed: Arc<Mutex<Option<RunError>>>,
+}
+
+impl EventWriter {
+    fn new(run: &CellRun<'_>) -> Self {
+        EventWriter {
+            cell: run.cell.id.clone(),
+            convert: Mutex::new(FitEvents::new(&run.cell.id)),
+            events: run.active.events().clone(),
+            metrics: run.active.metrics().clone(),
+            failed: Arc::default(),
+        }
+    }
+
+    fn write(&self, event: &Event) {
+        let converted = self.convert.lock().unwrap_or_else(PoisonError::into_inner).convert(event);
+        let mut result = converted.map_or(Ok(()), |event| self.events.emit(event));
+        if let Event::EpochEnd { record } = event {
+            result = result.and(self.metrics.epoch(&self.cell, record));
+        }
+        if let Err(error) = result {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+}
+
+/// Adds the validation metrics in original units to each epoch.
+struct OriginalUnits {
+    data: Arc<WindowData>,
+    context: ScoreContext,
+    batch: usize,
+    device: Device,
+}
+
+impl OriginalUnits {
+    fn new(data: &Arc<WindowData>, batch: usize, run: &CellRun<'_>) -> Self {
+        let columns = &data.columns;
+        let context = ScoreContext::new(&columns.prepared, columns.freq, None, &VAL_METRICS);
+        OriginalUnits { data: data.clone(), context, batch, device: run.device.clone() }
+    }
+}
+
+impl Callback for OriginalUnits {
+    fn epoch_end(&mut self, state: &mut State<'_>) -> forge_core::Result<Flow> {
+        let forecasts = on_part(state.model, &self.data, Part::Val, "val", self.batch, &self.device)
+            .map_err(|failure| Error::other(failure.finding.message.clone()))?;
+        let table = score(&[forecasts], &[], &self.context).map_err(|e| Error::other(e.to_string()))?;
+        for (name, value) in table.scores.iter().flat_map(|s| &s.metrics) {
+            state.record.metrics.push((format!("val.{name}"), value.unwrap_or(f64::NAN)));
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+/// A model's forecasts of a part, in original units.
+pub(super) fn on_part(
+    model: &dyn Module,
+    data: &Arc<WindowData>,
+    part: Part,
+    name: &str,
+    batch: usize,
+    device: &Device,
+) -> Result<Forecasts, Failure> {
+    let outputs = predict(model, &WindowDataset::new(data.clone(), part), batch, device)?;
+    Ok(data.windows.forecasts(&data.columns.prepared, part, name, &outputs.to_vec::<f32>()?)?)
+}

@@ -1,0 +1,197 @@
+//! Parameters of `train`.
+
+use forge_core::optim::{Adam, Optimizer, Sgd};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(example = TrainParams { stop: Some(StopParams::default()), ..TrainParams::default() })]
+pub(super) struct TrainParams {
+    /// How often the train windows are gone through.
+    #[schemars(range(min = 1))]
+    pub epochs: usize,
+    /// Windows in a step.
+    #[schemars(range(min = 1))]
+    pub batch: usize,
+    /// What updates the weights.
+    pub optimizer: OptimizerParam,
+    /// What training makes small, in transformed space.
+    pub loss: LossParam,
+    /// How the steps of the horizon are forecast.
+    pub strategy: Strategy,
+    /// Largest norm of the gradient; longer ones are shortened to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0), example = 1.0)]
+    pub clip: Option<f64>,
+    /// When to end early. Without it, all epochs run and the last weights are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopParams>,
+}
+
+impl Default for TrainParams {
+    fn default() -> Self {
+        TrainParams {
+            epochs: 50,
+            batch: 32,
+            optimizer: OptimizerParam::Kind(OptimizerKind::Adam(AdamParams::default())),
+            loss: LossParam::Mse,
+            strategy: Strategy::Direct,
+            clip: None,
+            stop: None,
+        }
+    }
+}
+
+/// An optimizer: a name, or a one-key map with its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(example = OptimizerParam::Kind(OptimizerKind::Adam(AdamParams::default())))]
+pub(super) enum OptimizerParam {
+    /// With its defaults.
+    Name(OptimizerName),
+    /// With parameters.
+    Kind(OptimizerKind),
+}
+
+/// An optimizer with its defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OptimizerName {
+    Adam,
+    Sgd,
+}
+
+/// An optimizer with its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OptimizerKind {
+    /// Adam (Kingma and Ba, 2015).
+    Adam(AdamParams),
+    /// Stochastic gradient descent.
+    Sgd(SgdParams),
+}
+
+/// Parameters of Adam.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AdamParams {
+    /// Learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0.0), example = 0.001)]
+    pub lr: f64,
+}
+
+impl Default for AdamParams {
+    fn default() -> Self {
+        AdamParams { lr: 0.001 }
+    }
+}
+
+/// Parameters of stochastic gradient descent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SgdParams {
+    /// Learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0.0), example = 0.01)]
+    pub lr: f64,
+    /// Share of the velocity that a step keeps.
+    #[schemars(range(min = 0.0, max = 0.9999))]
+    pub momentum: f64,
+    /// Whether the gradient is taken ahead along the velocity.
+    pub nesterov: bool,
+}
+
+impl Default for SgdParams {
+    fn default() -> Self {
+        SgdParams { lr: 0.01, momentum: 0.0, nesterov: false }
+    }
+}
+
+impl OptimizerParam {
+    pub fn build(&self) -> Box<dyn Optimizer> {
+        let adam = |p: &AdamParams| Box::new(Adam::new(p.lr));
+        let sgd = |p: &SgdParams| Box::new(Sgd::new(p.lr).momentum(p.momentum).nesterov(p.nesterov));
+        match self {
+            OptimizerParam::Name(OptimizerName::Adam) => adam(&AdamParams::default()),
+            OptimizerParam::Name(OptimizerName::Sgd) => sgd(&SgdParams::default()),
+            OptimizerParam::Kind(OptimizerKind::Adam(params)) => adam(params),
+            OptimizerParam::Kind(OptimizerKind::Sgd(params)) => sgd(params),
+        }
+    }
+}
+
+/// A loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LossParam {
+    /// Mean squared error.
+    Mse,
+    /// Mean absolute error.
+    Mae,
+}
+
+/// How a horizon is forecast.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Strategy {
+    /// One output for each step ahead, all at once.
+    Direct,
+}
+
+/// Early stopping.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(example = StopParams::default())]
+pub(super) struct StopParams {
+    /// The metric that must get smaller. `val.mae`, `val.rmse` and `val.mase` are in original units.
+    pub monitor: Monitor,
+    /// Epochs to wait for it.
+    #[schemars(range(min = 1))]
+    pub patience: usize,
+    /// Which weights are kept.
+    pub restore: Restore,
+}
+
+impl Default for StopParams {
+    fn default() -> Self {
+        StopParams { monitor: Monitor::ValLoss, patience: 8, restore: Restore::Best }
+    }
+}
+
+/// A metric of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(super) enum Monitor {
+    #[serde(rename = "train.loss")]
+    TrainLoss,
+    #[serde(rename = "val.loss")]
+    ValLoss,
+    #[serde(rename = "val.mae")]
+    ValMae,
+    #[serde(rename = "val.rmse")]
+    ValRmse,
+    #[serde(rename = "val.mase")]
+    ValMase,
+}
+
+impl Monitor {
+    pub fn name(self) -> &'static str {
+        match self {
+            Monitor::TrainLoss => "train.loss",
+            Monitor::ValLoss => "val.loss",
+            Monitor::ValMae => "val.mae",
+            Monitor::ValRmse => "val.rmse",
+            Monitor::ValMase => "val.mase",
+        }
+    }
+}
+
+/// Which weights are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Restore {
+    /// Those of the epoch with the smallest monitored metric.
+    Best,
+    /// Those of the last epoch.
+    Last,
+}
