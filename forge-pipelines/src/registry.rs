@@ -92,6 +92,11 @@ impl Registry {
     /// The vocabulary of the spec language with these kinds.
     pub fn vocabulary(&self) -> Vocabulary {
         let actions = self.cells().flat_map(|kind| kind.actions(self));
-        actions.fold(Vocabulary::new(), |vocabulary, (name, schema)| vocabulary.action(name, schema))
+        actions
+            .fold(Vocabulary::new(), |vocabulary, (name, schema)| vocabulary.action(name, schema))
+            .implied("split", json!({}))
+            .implied("window", json!({"lookback": 30, "horizon": 1}))
+            .implied("model", json!({"lstm": {}}))
+            .implied("train", json!({"stop": {}}))
     }
 }
