@@ -105,12 +105,12 @@ impl Registry {
 mod tests {
     use super::*;
     use crate::models::ModelShape;
+    use forge_core::Tensor;
     use forge_core::data::TensorDataset;
     use forge_core::learn::Learner;
     use forge_core::nn::Init;
     use forge_core::optim::Adam;
     use forge_core::rng::Stream;
-    use forge_core::Tensor;
 
     /// Walks the registry, so that a model kind that is added is trained here, too: a network that does not learn cannot
     /// come in unnoticed.
