@@ -1,0 +1,74 @@
+//! Broken specs and broken data through the real program: `golden/NAME.yaml` and `golden/NAME.stderr`, which holds the exit
+//! code and everything that the program says from its first error on. `FORGE_BLESS=1` rewrites the answers.
+
+#![expect(clippy::unwrap_used, reason = "what a test does not expect may panic")]
+
+mod support;
+
+use azuraforge::pipelines::run::{RunEvent, RunState};
+use std::path::{Path, PathBuf};
+use support::{Bench, Ended, ROOT};
+
+/// What has to be wrong before the run begins, so that no run directory is made.
+const BEFORE_THE_RUN: [i32; 3] = [2, 4, 7];
+
+#[test]
+fn every_mistake_is_answered_as_written_down() {
+    let folder = Path::new(ROOT).join("tests/golden");
+    let mut specs: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    specs.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    specs.sort();
+    assert!(specs.len() >= 24, "only {} golden specs", specs.len());
+    let bless = std::env::var_os("FORGE_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for spec in specs {
+        let name = spec.file_name().unwrap().to_str().unwrap();
+        let bench = Bench::new();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            if !entry.path().extension().is_some_and(|extension| extension == "stderr") {
+                std::fs::copy(entry.path(), bench.path(entry.file_name().to_str().unwrap())).unwrap();
+            }
+        }
+        let ended = bench.forge(&format!("run {name}"));
+        match BEFORE_THE_RUN.contains(&ended.code.unwrap()) {
+            true => nothing_is_left(&bench, name),
+            false => the_run_is_whole(&bench, &ended),
+        }
+        let found = answer(&ended);
+        let expected = spec.with_extension("stderr");
+        if bless {
+            std::fs::write(&expected, found).unwrap();
+        } else if std::fs::read_to_string(&expected).unwrap_or_default() != found {
+            wrong.push(format!("--- {name} is now answered with:\n{found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\nFORGE_BLESS=1 accepts this", wrong.join("\n"));
+}
+
+/// Exit code and errors; progress before them holds times, which differ.
+fn answer(ended: &Ended) -> String {
+    let at = ended.stderr.find("error").unwrap_or_else(|| panic!("no error in: {}", ended.stderr));
+    format!("exit code {}\n{}", ended.code.unwrap(), &ended.stderr[at..])
+}
+
+fn nothing_is_left(bench: &Bench, name: &str) {
+    assert!(!bench.path("home").exists(), "{name}: a run directory for a run that never began");
+}
+
+fn the_run_is_whole(bench: &Bench, ended: &Ended) {
+    let dir = bench.run();
+    let record = dir.record().unwrap();
+    // A broken claim says something about the result; the run itself reached its end.
+    let state = if ended.code == Some(6) { RunState::Finished } else { RunState::Failed };
+    assert_eq!((record.state, record.exit_code), (state, ended.code), "{}", ended.stderr);
+    let events = dir.events().unwrap();
+    assert!((0..).zip(&events).all(|(seq, line)| line.seq == seq), "{events:?}");
+    let last = &events.last().unwrap().event;
+    assert!(matches!(last, RunEvent::RunFinished { .. }), "{last:?}");
+    assert!(dir.environment().is_ok() && dir.sources().is_ok());
+    let report = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(report.contains("</html>") && report.len() > 1000);
+    assert!(!dir.path().join("lease.json").exists(), "the lease is given back");
+    assert!(ended.stdout.contains("report.html"), "a failed run names its report too: {}", ended.stdout);
+}
