@@ -4,7 +4,7 @@ use super::Refusal;
 use crate::cells::{CellKind, Plan, missing};
 use crate::failure::Exit;
 use crate::registry::Registry;
-use crate::spec::{CellSpec, Diagnostic, Place, Spec};
+use crate::spec::{CellSpec, Diagnostic, Level, Place, Spec};
 use crate::value::ValueKind;
 
 /// A spec that can run.
@@ -24,7 +24,6 @@ pub struct Planned {
 /// # Errors
 /// Cells without their input, figures without their data, claims about results that nothing computes; all at once.
 pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
-    let mut exit = Exit::Spec;
     let mut plan = Plan {
         spec: &spec,
         registry,
@@ -40,11 +39,7 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
             if let Some(needed) = kind.takes() {
                 let from = |id: &String| cell.from.is_empty() || cell.from.contains(id);
                 if !plan.available.iter().any(|(id, kind)| from(id) && *kind == needed) {
-                    let finding = without_input(cell, kind, needed, &plan);
-                    if finding.code == "L01" {
-                        exit = Exit::Leak;
-                    }
-                    plan.findings.push(finding);
+                    plan.findings.push(without_input(cell, kind, needed, &plan));
                 }
             }
             kind.plan(cell, &mut plan);
@@ -64,6 +59,8 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
     let (evaluate_rest, show_usual) = (fits.iter().any(|id| !evaluated.contains(id)), !has("show"));
     let findings = spec.document().diagnostics(findings);
     if findings.has_errors() {
+        let is_guard = |finding: &Diagnostic| finding.level == Level::Error && finding.code.starts_with('L');
+        let exit = if findings.items().iter().any(is_guard) { Exit::Leak } else { Exit::Spec };
         return Err(Refusal { exit, findings });
     }
     Ok(Planned { spec, evaluate_rest, show_usual })

@@ -7,6 +7,14 @@ use std::process::{Command, Output, Stdio};
 /// The root of the repository: the folder of `examples/`.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// `forge ARGS` in a working directory, not yet started.
+pub fn forge(folder: &Path, home: &Path, args: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_forge"));
+    command.args(args.split_whitespace()).current_dir(folder).stdin(Stdio::null());
+    command.env("FORGE_HOME", home).env_remove("NO_COLOR");
+    command
+}
+
 /// A temporary folder: working directory of the program, with the runs in `home`.
 pub struct Bench {
     folder: tempfile::TempDir,
@@ -28,19 +36,12 @@ impl Bench {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    /// `forge ARGS --home home`, not yet started. Words are split at spaces.
+    /// `forge ARGS` with the runs in `home`, not yet started. Words are split at spaces.
     pub fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_forge"));
-        command
-            .args(args.split_whitespace())
-            .args(["--home", "home"])
-            .current_dir(self.folder.path())
-            .env_remove("FORGE_HOME")
-            .stdin(Stdio::null());
-        command
+        forge(self.folder.path(), Path::new("home"), args)
     }
 
-    /// Runs `forge ARGS --home home` to its end.
+    /// Runs `forge ARGS` to its end.
     pub fn forge(&self, args: &str) -> Ended {
         Ended::from(self.command(args).output().unwrap())
     }
@@ -58,6 +59,31 @@ impl Bench {
     }
 }
 
+/// A small spec in every respect: an LSTM on 120 days of prices in `data/`, trained in a blink.
+pub const SHORT: &str = "\
+forge: 1
+task: forecast
+cells:
+  - data: {csv: data/prices.csv, time: Date}
+  - split: {}
+  - target: {Close: [log, diff, standardize]}
+  - window: {lookback: 8, horizon: 2}
+  - id: lstm
+    model: {lstm: {hidden: 8, layers: 2, dropout: 0.2}}
+    train: {epochs: 4, stop: {}}
+  - evaluate: {}
+";
+
+/// A folder with [`SHORT`] as `short.yaml`, and its data.
+pub fn short() -> Bench {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("data")).unwrap();
+    let prices = Path::new(ROOT).join("tests/acceptance/golden/prices.csv");
+    std::fs::copy(prices, bench.path("data/prices.csv")).unwrap();
+    bench.write("short.yaml", SHORT);
+    bench
+}
+
 /// What came of the program.
 #[derive(Debug)]
 pub struct Ended {
@@ -73,11 +99,8 @@ impl From<Output> for Ended {
     /// Whatever else happens, the program never panics.
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        let ended = Ended {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        };
+        let ended =
+            Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
         ended
     }
