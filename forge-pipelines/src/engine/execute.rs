@@ -306,7 +306,8 @@ impl Session<'_> {
     }
 
     fn prose(&self, cell: &CellSpec) -> Result<String, Failure> {
-        let lookup = |address: &str| self.results.get(address).copied().flatten();
+        // The plan has refused what nothing computes; what the data left open is undefined.
+        let lookup = |address: &str| Some(self.results.get(address).copied().flatten().unwrap_or(f64::NAN));
         self.spec.prose(cell, lookup).map_err(|findings| match findings.items().first() {
             Some(finding) => Failure::from(finding.clone()),
             None => CellRun::fault("the prose could not be filled in"),
@@ -361,11 +362,10 @@ impl Session<'_> {
 
     /// Verdict, claims and facts.
     fn finish_notebook(&mut self) -> Result<(), Failure> {
-        let last_scores = self.values.iter().rev().find_map(|(_, v)| match v {
-            Value::Scores(scores) => Some(scores.clone()),
+        self.notebook.verdict = self.values.iter().rev().find_map(|(_, value)| match value {
+            Value::Scores(scores) => verdict::of(&scores.table),
             _ => None,
         });
-        self.notebook.verdict = last_scores.and_then(|scores| verdict::of(&scores.table));
         if self.interrupt.load(Ordering::Relaxed) {
             // Claims are about a run that reached its end.
             return Ok(());
