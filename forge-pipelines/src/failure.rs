@@ -85,9 +85,10 @@ impl From<DataError> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::NotFinite { .. } => Failure::new(
+            ErrorKind::NotFinite { what, step } => Failure::new(
                 Exit::Diverged,
-                Diagnostic::error("E0501", format!("training diverged: {error}")),
+                Diagnostic::error("E0501", format!("training diverged: {what} is not finite at step {step}"))
+                    .help("lower `lr`, shorten gradients with `clip: 1.0`, or look for extreme values in the data"),
             ),
             ErrorKind::Io { .. } => {
                 Failure::new(Exit::Resource, Diagnostic::error("E0701", error.to_string()))

@@ -1,6 +1,7 @@
 //! The command line, one file a verb. A program with kinds of its own calls [`main_with`] with its registry.
 
 mod check;
+mod explain;
 mod ls;
 mod progress;
 mod run;
@@ -43,6 +44,11 @@ enum Verb {
         #[arg(default_value = "latest")]
         run: String,
     },
+    /// Explain the code of an error, such as E0102
+    Explain {
+        /// The code.
+        code: String,
+    },
 }
 
 /// A spec with overrides.
@@ -67,6 +73,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Verb::Check(args) => check::check(args, &cli, &registry),
         Verb::Ls => ls::ls(&cli).unwrap_or_else(|error| told(&error)),
         Verb::Show { run } => show::show(run, &cli).unwrap_or_else(|error| told(&error)),
+        Verb::Explain { code } => explain::explain(code),
     };
     ExitCode::from(u8::try_from(exit.code()).unwrap_or(1))
 }

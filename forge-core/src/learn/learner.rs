@@ -163,7 +163,7 @@ impl Learner {
             name: self.name.clone(),
             model: model.describe(),
             parameters: model.parameter_count(),
-            epochs: Vec::with_capacity(self.epochs),
+            epochs: Vec::new(),
             monitor: self.monitor.clone(),
             best_epoch: None,
             stop: StopReason::Finished,

@@ -1,8 +1,9 @@
-use super::{CellKind, CellRun, resolved, typed};
+use super::{CellKind, CellRun, Plan, resolved, typed};
+use crate::data_error::{DataError, Problem};
 use crate::failure::Failure;
 use crate::registry::Registry;
-use crate::spec::{ActionSpec, Spec};
-use crate::split::SplitParams;
+use crate::spec::{ActionSpec, CellSpec, Spec};
+use crate::split::{SplitBy, SplitParams};
 use crate::value::{SplitData, Value, ValueKind};
 use forge_core::history::{Level, Notice, Output, Part, Table};
 use serde_json::Value as Json;
@@ -27,6 +28,15 @@ impl CellKind for Splitting {
 
     fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Failure> {
         resolved::<SplitParams>(spec, action)
+    }
+
+    fn plan(&self, cell: &CellSpec, plan: &mut Plan<'_>) {
+        let Some(action) = cell.action("split") else { return };
+        if plan.spec.read::<SplitParams>(action).is_ok_and(|params| params.by == SplitBy::Random) {
+            let place = plan.spec.document().place_of(&action.path.key("by"));
+            let finding = *Failure::from(DataError::from(Problem::RandomSplit {})).finding;
+            plan.findings.push(finding.at(place, "not for a series").cell(&cell.id));
+        }
     }
 
     fn run(&self, run: &mut CellRun<'_>) -> Result<Option<Value>, Failure> {

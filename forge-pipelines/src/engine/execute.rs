@@ -9,7 +9,7 @@ use crate::run::{
     ActiveRun, Environment, EventLine, Home, NewRun, Outcome, PlannedCell, RunDir, RunEvent, RunState,
     write_predictions,
 };
-use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Diagnostics, Path as SpecPath, Spec};
+use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Diagnostics, Path as SpecPath, Place, Spec};
 use crate::value::Value;
 use forge_core::Device;
 use forge_core::history::{
@@ -57,21 +57,12 @@ pub struct Finished {
     pub findings: Option<Diagnostics>,
     /// The verdict.
     pub verdict: Option<String>,
-    /// Claims that did not hold.
-    pub broken_claims: Vec<String>,
 }
 
 /// Runs a planned spec.
 pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) -> Finished {
     let spec = &planned.spec;
-    let mut finished = Finished {
-        exit: Exit::Ok,
-        dir: None,
-        report: None,
-        findings: None,
-        verdict: None,
-        broken_claims: Vec::new(),
-    };
+    let mut finished = Finished { exit: Exit::Ok, dir: None, report: None, findings: None, verdict: None };
     let title = spec.title.clone().unwrap_or_else(|| {
         options.spec_path.file_stem().map_or("run".to_string(), |stem| stem.to_string_lossy().into_owned())
     });
@@ -88,13 +79,17 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
         }
     };
     if let Some(subscriber) = options.subscriber {
+        // Said before anyone could listen: what the run is called.
+        let began = |line: &&EventLine| matches!(line.event, RunEvent::RunStarted { .. });
+        active.dir().events().iter().flatten().filter(began).next_back().iter().for_each(|l| subscriber(l));
         active.events().subscribe(subscriber);
     }
     let mut session = Session {
         spec,
         registry,
         active: &active,
-        base: options.spec_path.parent().unwrap_or(Path::new(".")),
+        // The parent of a bare file name is the empty path, which is no folder to the system.
+        base: options.spec_path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
         device,
         interrupt: &options.interrupt,
         values: Vec::new(),
@@ -113,7 +108,7 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     let written = session.write(options.render);
     let (mut notebook, dir) = (session.notebook, active.dir().clone());
     finished.verdict = notebook.verdict.take().map(|v| v.text);
-    finished.broken_claims = notebook.asserts.iter().filter(|a| !a.held).map(|a| a.claim.clone()).collect();
+    let broken_claims = claims::findings(spec, &notebook.asserts);
     let metrics = headline(session.results);
     match (outcome, written) {
         (Err(failure), _) | (Ok(()), Err(failure)) => {
@@ -128,8 +123,9 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     if finished.exit == Exit::Ok && options.interrupt.load(Ordering::Relaxed) {
         finished.exit = Exit::Interrupted;
     }
-    if finished.exit == Exit::Ok && !finished.broken_claims.is_empty() {
+    if finished.exit == Exit::Ok && !broken_claims.is_empty() {
         finished.exit = Exit::Assert;
+        finished.findings = Some(spec.document().diagnostics(broken_claims));
     }
     let state = match finished.exit {
         Exit::Ok | Exit::Assert => RunState::Finished,
@@ -298,7 +294,10 @@ impl Session<'_> {
             }
             Err(failure) => {
                 let failure = self.placed(failure, cell);
-                let message = failure.finding.message.clone();
+                let message = match &failure.finding.place {
+                    Some(Place::Data(place)) => format!("{place}: {}", failure.finding.message),
+                    _ => failure.finding.message.clone(),
+                };
                 events.emit(RunEvent::CellFailed { id: cell.id.clone(), message: message.clone() })?;
                 self.record(cell, CellState::Failed { message }, outputs);
                 Err(failure)
@@ -307,7 +306,8 @@ impl Session<'_> {
     }
 
     fn prose(&self, cell: &CellSpec) -> Result<String, Failure> {
-        let lookup = |address: &str| self.results.get(address).copied().flatten();
+        // The plan has refused what nothing computes; what the data left open is undefined.
+        let lookup = |address: &str| Some(self.results.get(address).copied().flatten().unwrap_or(f64::NAN));
         self.spec.prose(cell, lookup).map_err(|findings| match findings.items().first() {
             Some(finding) => Failure::from(finding.clone()),
             None => CellRun::fault("the prose could not be filled in"),
@@ -362,11 +362,14 @@ impl Session<'_> {
 
     /// Verdict, claims and facts.
     fn finish_notebook(&mut self) -> Result<(), Failure> {
-        let last_scores = self.values.iter().rev().find_map(|(_, v)| match v {
-            Value::Scores(scores) => Some(scores.clone()),
+        self.notebook.verdict = self.values.iter().rev().find_map(|(_, value)| match value {
+            Value::Scores(scores) => verdict::of(&scores.table),
             _ => None,
         });
-        self.notebook.verdict = last_scores.and_then(|scores| verdict::of(&scores.table));
+        if self.interrupt.load(Ordering::Relaxed) {
+            // Claims are about a run that reached its end.
+            return Ok(());
+        }
         self.notebook.asserts = claims::outcomes(self.spec, &self.results);
         for outcome in &self.notebook.asserts {
             self.active.events().emit(RunEvent::Assert {

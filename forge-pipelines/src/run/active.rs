@@ -168,7 +168,8 @@ impl ActiveRun {
             record.state = outcome.state;
             record.exit_code = Some(outcome.exit_code);
             record.seconds = Some(seconds);
-            record.ended = Some(record.started + std::time::Duration::from_secs_f64(seconds));
+            let ended = record.started + std::time::Duration::from_secs_f64(seconds);
+            record.ended = Some(ended.round(jiff::Unit::Millisecond).unwrap_or(ended));
             record.metrics.extend(outcome.metrics);
             record.verdict = outcome.verdict.or(record.verdict.take());
         });

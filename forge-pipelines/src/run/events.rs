@@ -279,6 +279,7 @@ impl fmt::Display for RunEvent {
             RunEvent::Checkpoint { id, epoch, file, role } => {
                 write!(f, "{id}: {role} weights of epoch {} in {file}", epoch + 1)
             }
+            RunEvent::Guard { id, code, text, .. } if code.is_empty() => write!(f, "{}{text}", Prefix(id)),
             RunEvent::Guard { id, code, text, .. } => write!(f, "{}{code}: {text}", Prefix(id)),
             RunEvent::Log { id, message, .. } => write!(f, "{}{message}", Prefix(id)),
             RunEvent::Assert { claim, held, found } => {

@@ -6,6 +6,7 @@ use crate::dataset::WindowDataset;
 use crate::failure::Failure;
 use crate::metrics::{MetricParam, ScoreContext, score};
 use crate::run::{EventLog, FitEvents, MetricLog, RunError};
+use crate::spec::Diagnostic;
 use crate::value::WindowData;
 use forge_core::history::{Event, FitHistory, Forecasts, Part};
 use forge_core::learn::{Callback, EarlyStopping, Flow, Learner, ModelCheckpoint, State, predict};
@@ -26,6 +27,9 @@ pub(super) fn fit(
     let (train, val) =
         (WindowDataset::new(data.clone(), Part::Train), WindowDataset::new(data.clone(), Part::Val));
     let has_val = !data.windows.is_empty(Part::Val);
+    if let Some(stop) = params.stop.as_ref().filter(|stop| !has_val && stop.monitor != Monitor::TrainLoss) {
+        return Err(nothing_to_monitor(run, stop.monitor).into());
+    }
     let fallback = if has_val { Monitor::ValLoss } else { Monitor::TrainLoss };
     let monitor = params.stop.as_ref().map_or(fallback, |s| s.monitor).name();
     let writer = EventWriter::new(run);
@@ -57,6 +61,21 @@ pub(super) fn fit(
     match failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) => Err(error.into()),
         None => Ok(history),
+    }
+}
+
+/// The complaint about early stopping on a validation part without windows.
+fn nothing_to_monitor(run: &CellRun<'_>, monitor: Monitor) -> Diagnostic {
+    let name = monitor.name();
+    let finding =
+        Diagnostic::error("E0190", format!("`stop` watches `{name}`, and the val part has no window"))
+            .help("give `val` a share in `split`, or write `stop: {monitor: train.loss}`");
+    match run.cell.action("train") {
+        Some(train) => {
+            let place = run.spec.document().place_of(&train.path.key("stop").key("monitor"));
+            finding.at(place, "nothing to watch")
+        }
+        None => finding,
     }
 }
 
