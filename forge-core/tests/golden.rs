@@ -46,7 +46,9 @@ fn lstm() -> Sequential {
         .with("head", Linear::new(&init, 8, 2).unwrap())
 }
 
-const MODELS: [(&str, fn() -> Sequential); 2] = [("mlp", mlp), ("lstm", lstm)];
+type Build = fn() -> Sequential;
+
+const MODELS: [(&str, Build); 2] = [("mlp", mlp), ("lstm", lstm)];
 
 fn optimizers() -> Vec<(&'static str, Box<dyn Optimizer>)> {
     vec![
@@ -65,12 +67,7 @@ struct Trajectory {
     last: Vec<(String, Tensor)>,
 }
 
-fn train(
-    golden: &Golden,
-    build: fn() -> Sequential,
-    optimizer: &mut dyn Optimizer,
-    dtype: DType,
-) -> Trajectory {
+fn train(golden: &Golden, build: Build, optimizer: &mut dyn Optimizer, dtype: DType) -> Trajectory {
     let mut model = build();
     model.convert(dtype, &Device::cpu()).unwrap();
     model.load_values(&golden.under("start.")).unwrap();
