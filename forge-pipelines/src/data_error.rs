@@ -315,15 +315,35 @@ problems! {
     } "`log` of {value} (row {row}) does not exist", say("leave `log` out of this column's chain");
     /// Nothing to scale by.
     "E0341" Constant {
+        /// The transform.
+        transform: &'static str,
         /// The value of every train row.
         value: f64,
-    } "every train row is {value}, so `standardize` has nothing to scale by",
+    } "every train row is {value}, so `{transform}` has nothing to scale by",
         say("leave the column out, or give it an empty chain: []");
     /// No train row to fit a transform on.
     "E0342" NothingToFit {
         /// Its name.
         transform: &'static str,
     } "no train row has a value to fit `{transform}` on", say("give `train` a larger share");
+    /// A value that a transform has no answer for.
+    "E0343" OutOfDomain {
+        /// The transform.
+        transform: &'static str,
+        /// The value.
+        value: f64,
+        /// Its row.
+        row: usize,
+        /// Which values it takes.
+        domain: &'static str,
+    } "`{transform}` of {value} (row {row}) does not exist: values must be {domain}",
+        say("leave the transform out of this column's chain");
+    /// Train rows that differ, and still have no spread of the kind a transform divides by.
+    "E0344" NoSpread {
+        /// The transform.
+        transform: &'static str,
+    } "half of the train rows or more are the same, so `{transform}` has nothing to scale by",
+        say("use `standardize` or `minmax` for this column");
     /// Missing values in a column that is used.
     "E0350" MissingValues {
         /// How many.

@@ -14,6 +14,7 @@ pub mod frame;
 pub mod metrics;
 pub mod models;
 pub mod prepare;
+mod quantile;
 mod registry;
 pub mod run;
 pub mod sources;

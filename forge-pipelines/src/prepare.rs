@@ -202,7 +202,7 @@ fn prepare_column(
     }
     let chain = chain.fit(raw, split.train.clone()).map_err(|error| {
         let error = match *error.problem {
-            Problem::NonPositive { row, .. } => frame.at_row(error, row),
+            Problem::NonPositive { row, .. } | Problem::OutOfDomain { row, .. } => frame.at_row(error, row),
             _ => error.in_file(&frame.name),
         };
         error.in_column(name)
