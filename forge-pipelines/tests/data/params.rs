@@ -2,7 +2,7 @@
 
 use forge_pipelines::baselines::BaselineParam;
 use forge_pipelines::metrics::MetricParam;
-use forge_pipelines::prepare::Roles;
+use forge_pipelines::roles::Roles;
 use forge_pipelines::sources::{CheckParams, CsvParams, TimeParam};
 use forge_pipelines::split::SplitParams;
 use forge_pipelines::transforms::{Chain, TransformParam::*};
