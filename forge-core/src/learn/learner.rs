@@ -331,7 +331,7 @@ impl Learner {
         outlet: &Outlet,
     ) -> Result<Option<f64>> {
         let order = Stream::new(self.seed, "order").at(epoch as u64).permutation(train.len());
-        let mut total = 0.0;
+        let (mut total, mut samples) = (0.0, 0.0_f64);
         for (number, indices) in order.chunks(self.batch_size).enumerate() {
             if self.interrupt.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -339,7 +339,7 @@ impl Learner {
             let step = optimizer.steps();
             let batch = train.batch(indices, &self.device)?;
             let cx = Cx::train(self.seed, step);
-            let loss = (self.loss)(&model.forward(&cx, &batch.x)?, &batch.y)?;
+            let loss = batch.loss(&model.forward(&cx, &batch.x)?, &self.loss)?;
             let value = loss.item()?;
             let finite = |ok: bool, what: &str| {
                 if ok { Ok(()) } else { Err(Error::from(ErrorKind::NotFinite { what: what.into(), step })) }
@@ -350,21 +350,25 @@ impl Learner {
                 finite(grads.clip_norm(limit)?.is_finite(), "the gradient's norm")?;
             }
             optimizer.step(as_parameters(model), &grads)?;
-            total += value * indices.len() as f64;
+            let weight = batch.weight()?;
+            total += value * weight;
+            samples += weight;
             outlet.send(Event::BatchEnd { epoch, step, batch: number, loss: value });
         }
-        Ok(Some(total / train.len() as f64))
+        Ok(Some(total / samples.max(f64::MIN_POSITIVE)))
     }
 
     /// The mean loss over a dataset, without training.
     fn evaluate(&self, model: &dyn Module, data: &dyn Dataset) -> Result<f64> {
-        let mut total = 0.0;
+        let (mut total, mut samples) = (0.0, 0.0_f64);
         for indices in all(data).chunks(self.batch_size) {
             let batch = data.batch(indices, &self.device)?;
-            let loss = (self.loss)(&model.forward(&Cx::infer(), &batch.x)?, &batch.y)?;
-            total += loss.item()? * indices.len() as f64;
+            let loss = batch.loss(&model.forward(&Cx::infer(), &batch.x)?, &self.loss)?;
+            let weight = batch.weight()?;
+            total += loss.item()? * weight;
+            samples += weight;
         }
-        Ok(total / data.len() as f64)
+        Ok(total / samples.max(f64::MIN_POSITIVE))
     }
 }
 
