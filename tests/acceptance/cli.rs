@@ -157,7 +157,8 @@ fn ctrl_c_ends_a_training_in_good_order() {
     assert!(matches!(events.last().unwrap().event, RunEvent::RunFinished { exit_code: 130, .. }));
     let last: Value = dir.read_json("fits/lstm/last.json").unwrap();
     let weights = checkpoint::load(&dir.path().join("fits/lstm/last.safetensors")).unwrap();
-    assert_eq!(weights.notes["epoch"], last["epoch"].to_string(), "weights and their description agree");
+    let training: Value = serde_json::from_str(&weights.notes["training"]).unwrap();
+    assert_eq!(training["epoch"], last["epoch"], "weights and their description agree");
     assert!(weights.tensors.iter().any(|(name, _)| name == "model.lstm.weight_ih_l0"));
     assert!(weights.tensors.iter().any(|(name, _)| name.starts_with("optimizer.")));
     let lock: Value = dir.read_json("spec.lock.json").unwrap();
