@@ -259,8 +259,8 @@ problems! {
         /// The step.
         step: String,
     } "{gaps} gaps hide {missing} rows of step {step}; the first lies between {before} and {after}",
-        say("`freq: sessions` takes the rows as they stand; \
-            `check: {gaps: warn}` keeps the step and treats the rows around a gap as neighbours");
+        say("`freq: sessions` takes the rows as they stand; with `check: {gaps: warn}` the missing rows of a fixed \
+            step are inserted, inputs filled from the past and targets masked");
     /// Times that are not whole steps apart.
     "E0318" OffGrid {
         /// The step.
@@ -288,6 +288,56 @@ problems! {
         /// Which, and why.
         reason: String,
     } "{reason}", None;
+    /// A step that the file's rows do not have.
+    "E0322" SparseGrid {
+        /// The step.
+        step: String,
+        /// Rows of the file.
+        rows: usize,
+        /// Rows that would be inserted.
+        inserted: usize,
+    } "a step of {step} would insert {inserted} missing rows among {rows}",
+        say("name the step that the data has, or write `freq: sessions` to take the rows as they stand");
+    /// Rows on days that business days do not have.
+    "E0323" Weekend {
+        /// The first such time.
+        time: String,
+        /// How many rows.
+        count: usize,
+    } "{time} is a Saturday or Sunday ({count} rows in all), which `freq: business` does not have",
+        say("write `freq: sessions` to take the rows as they stand, or `freq: 1d` where every day has a row");
+    /// Parameters of `clean` that contradict each other or the data.
+    "E0324" CannotClean {
+        /// Why.
+        reason: String,
+    } "{reason}", None;
+    /// Values taken from later rows.
+    "L05" LooksAhead {
+        /// The method.
+        method: &'static str,
+    } "`fill: {method}` takes values from later rows, which are not known when a forecast is made",
+        say("write `fill: {forward: {limit: 3}}`, or switch the guard off with its reason: \
+            `allow: {L05: \"the sensor is corrected at once\"}`");
+    /// A covariate that is not known ahead.
+    "L04" NotKnownAhead {
+        /// Rows with a value after the last target row.
+        known: usize,
+        /// Steps ahead.
+        horizon: usize,
+    } "listed under `future`, but known for only {known} rows after the last row with a target; \
+        a forecast of {horizon} steps needs {horizon}",
+        say("list it under `past`, or append its future values to the file, with the target left empty");
+    /// A covariate that is the target in other clothes.
+    "L04" FromTarget {
+        /// The target.
+        target: String,
+    } "listed under `future`, but its values are those of the target `{target}`",
+        say("leave it out: the target's own past always is an input, its future never");
+    /// Calendar features without a calendar.
+    "E0353" NoCalendar {
+        /// Why.
+        reason: String,
+    } "{reason}", say("name the time column with `data: {time: …}`, or leave `calendar` out");
     /// A split at random.
     "L02" RandomSplit {} "a series cannot be split at random: its windows would see their own future",
         say("write `split: {by: time, train: 70%, val: 10%, test: 20%}`");
@@ -316,15 +366,35 @@ problems! {
         say("leave `log` out of this column's chain");
     /// Nothing to scale by.
     "E0341" Constant {
+        /// The transform.
+        transform: &'static str,
         /// The value of every train row.
         value: f64,
-    } "every train row is {value}, so `standardize` has nothing to scale by",
+    } "every train row is {value}, so `{transform}` has nothing to scale by",
         say("leave the column out, or give it an empty chain: []");
     /// No train row to fit a transform on.
     "E0342" NothingToFit {
         /// Its name.
         transform: &'static str,
     } "no train row has a value to fit `{transform}` on", say("give `train` a larger share");
+    /// A value that a transform has no answer for.
+    "E0343" OutOfDomain {
+        /// The transform.
+        transform: &'static str,
+        /// The value.
+        value: f64,
+        /// Its row.
+        row: usize,
+        /// Which values it takes.
+        domain: &'static str,
+    } "`{transform}` of {value} (row {row}) does not exist: values must be {domain}",
+        say("leave the transform out of this column's chain");
+    /// Train rows that differ, and still have no spread of the kind a transform divides by.
+    "E0344" NoSpread {
+        /// The transform.
+        transform: &'static str,
+    } "half of the train rows or more are the same, so `{transform}` has nothing to scale by",
+        say("use `standardize` or `minmax` for this column");
     /// Missing values in a column that is used.
     "E0350" MissingValues {
         /// How many.
@@ -332,7 +402,8 @@ problems! {
         /// Rows in all.
         rows: usize,
     } "{count} of {rows} values are missing, the first on this line",
-        say("leave the column out, or fill or remove the rows in the file");
+        say("`check: {missing_target: warn}` leaves these rows out of loss and metrics; \
+            `clean: {drop: {missing: [COLUMN]}}` removes them");
     /// A column in two roles.
     "E0351" TwoRoles {
         /// Its name.

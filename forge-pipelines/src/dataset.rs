@@ -7,7 +7,8 @@ use forge_core::history::Part;
 use forge_core::{Device, Error, Result, Tensor};
 use std::sync::Arc;
 
-/// The windows of one part, in transformed space: x `[batch, lookback, features]`, y `[batch, horizon · targets]`.
+/// The windows of one part, in transformed space: x `[batch, lookback, features]`, y `[batch, horizon · targets]`,
+/// with a mask of the shape of y where a target is missing.
 #[derive(Clone, Debug)]
 pub struct WindowDataset {
     data: Arc<WindowData>,
@@ -32,10 +33,16 @@ impl Dataset for WindowDataset {
         let outputs = windows.params.horizon * windows.targets();
         let mut x = vec![0.0; indices.len() * lookback * features];
         let mut y = vec![0.0; indices.len() * outputs];
-        windows.fill_batch(self.part, indices, &mut x, &mut y).map_err(|e| Error::other(e.to_string()))?;
+        let fault = |e: crate::DataError| Error::other(e.to_string());
+        windows.fill_batch(self.part, indices, &mut x, &mut y).map_err(fault)?;
+        let mut mask = vec![0.0; y.len()];
+        let missing = windows.fill_mask(self.part, indices, &mut mask).map_err(fault)?;
+        y.iter_mut().zip(&mask).for_each(|(y, mask)| *y *= mask);
+        let shape = [indices.len(), outputs];
         Ok(Batch {
             x: Tensor::from_vec(x, &[indices.len(), lookback, features], device)?,
-            y: Tensor::from_vec(y, &[indices.len(), outputs], device)?,
+            y: Tensor::from_vec(y, &shape, device)?,
+            mask: if missing { Some(Tensor::from_vec(mask, &shape, device)?) } else { None },
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A table of columns over time: what a data source gives.
 
 use crate::data_error::{DataError, Problem, excerpt, nearest};
-use crate::sources::Freq;
+use crate::sources::{Freq, Severity};
 use forge_core::history::TimeAxis;
 use jiff::Timestamp;
 
@@ -16,8 +16,10 @@ pub struct Frame {
     pub freq: Freq,
     /// The columns, without the time column, in file order.
     pub columns: Vec<Column>,
-    /// Line of the file on which each row begins, from 1.
+    /// Line of the file on which each row begins, from 1; 0 for a row that a fixed step inserted.
     pub lines: Vec<u64>,
+    /// What a missing value in a target column does.
+    pub missing_target: Severity,
 }
 
 /// What the rows of a [`Frame`] are indexed by.
@@ -164,12 +166,17 @@ impl Frame {
         }
     }
 
+    /// Rows that a fixed step inserted.
+    pub fn inserted(&self) -> usize {
+        self.lines.iter().filter(|line| **line == 0).count()
+    }
+
     /// The same error at the file and line of a row.
     pub fn at_row(&self, error: DataError, row: usize) -> DataError {
         let error = error.in_file(&self.name);
         match self.lines.get(row) {
-            Some(line) => error.at_line(*line),
-            None => error,
+            Some(line) if *line > 0 => error.at_line(*line),
+            _ => error,
         }
     }
 }

@@ -5,16 +5,20 @@
 //! [`Registry`].
 
 pub mod baselines;
+pub mod calendar;
 pub mod cells;
 pub mod data_error;
 mod dataset;
 pub mod engine;
 mod failure;
 pub mod frame;
+pub mod guards;
 pub mod metrics;
 pub mod models;
 pub mod prepare;
+mod quantile;
 mod registry;
+pub mod roles;
 pub mod run;
 pub mod sources;
 pub mod spec;

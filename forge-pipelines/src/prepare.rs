@@ -1,126 +1,65 @@
 //! Columns in their roles, transformed: the step from a frame to what models see.
 
+use crate::calendar::CalendarParam;
 use crate::data_error::{DataError, Problem};
-use crate::frame::Frame;
+use crate::frame::{Frame, TimeColumn};
+use crate::roles::{Future, Roles};
+use crate::sources::Freq;
 use crate::split::Split;
-use crate::transforms::{Chain, FittedChain, TransformParam};
-use forge_core::history::{SeriesOverview, TimeAxis};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{SerializeMap, Serializer};
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
-use std::fmt;
-
-/// Columns with the chain of each: a name, a list of names, or a map from names to chains. A column without a chain
-/// is standardized.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roles(pub Vec<(String, Chain)>);
-
-impl Roles {
-    /// Columns by name, all with the default chain.
-    pub fn names<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
-        Roles(names.into_iter().map(|n| (n.into(), Chain::default())).collect())
-    }
-
-    /// One column with a chain.
-    pub fn one(name: impl Into<String>, chain: impl Into<Vec<TransformParam>>) -> Self {
-        Roles(vec![(name.into(), Chain(chain.into()))])
-    }
-}
-
-impl Serialize for Roles {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let mut map = s.serialize_map(Some(self.0.len()))?;
-        for (name, chain) in &self.0 {
-            map.serialize_entry(name, chain)?;
-        }
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Roles {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct RolesVisitor;
-
-        fn add<E: de::Error>(roles: &mut Roles, name: String, chain: Chain) -> Result<(), E> {
-            if roles.0.iter().any(|(n, _)| *n == name) {
-                return Err(E::custom(format!("column `{name}` is named twice")));
-            }
-            roles.0.push((name, chain));
-            Ok(())
-        }
-
-        impl<'de> Visitor<'de> for RolesVisitor {
-            type Value = Roles;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a column name, a list of them, or a map such as {Close: [log, diff, standardize]}",
-                )
-            }
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Roles, E> {
-                Ok(Roles::names([name]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Roles, A::Error> {
-                let mut roles = Roles::default();
-                while let Some(name) = seq.next_element()? {
-                    add(&mut roles, name, Chain::default())?;
-                }
-                Ok(roles)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Roles, A::Error> {
-                let mut roles = Roles::default();
-                while let Some((name, chain)) = map.next_entry()? {
-                    add(&mut roles, name, chain)?;
-                }
-                Ok(roles)
-            }
-        }
-        d.deserialize_any(RolesVisitor)
-    }
-}
-
-impl JsonSchema for Roles {
-    fn schema_name() -> Cow<'static, str> {
-        "Roles".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let chain = generator.subschema_for::<Chain>();
-        let one = generator.subschema_for::<TransformParam>();
-        json_schema!({
-            "description": "A column name, a list of names, or a map from names to chains of transforms. A column \
-                without a chain is standardized.",
-            "anyOf": [
-                {"type": "string"},
-                {"type": "array", "items": {"type": "string"}, "uniqueItems": true},
-                {"type": "object", "additionalProperties": {"anyOf": [chain, one]}},
-            ],
-            "examples": ["Close", ["temp", "humid"], {"Close": ["log", "diff", "standardize"]}],
-        })
-    }
-}
+use crate::transforms::{Chain, FittedChain, forward_filled};
+use forge_core::history::{Level, Notice, Part, SeriesOverview, TimeAxis};
 
 /// A column as it is in the file and as models see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreparedColumn {
     /// Name.
     pub name: String,
-    /// Values in original units, one a row.
+    /// Values in original units, one a row; NaN is a missing value.
     pub raw: Vec<f64>,
-    /// Transformed values, one a row; NaN in the first rows that a chain with `diff` has no value for.
+    /// The same with each missing value as the last known one before it: what a forecast may build on.
+    pub filled: Vec<f64>,
+    /// Transformed filled values, one a row; NaN in the first rows: those before the first known value, and those that
+    /// a chain with `diff` has no value for.
     pub transformed: Vec<f64>,
     /// The chain, fitted on train rows.
     pub chain: FittedChain,
 }
 
+impl PreparedColumn {
+    /// Number of missing values.
+    pub fn missing(&self) -> usize {
+        self.raw.iter().filter(|v| v.is_nan()).count()
+    }
+
+    /// The first row with a transformed value.
+    fn first_valid_row(&self) -> usize {
+        self.transformed.iter().position(|v| v.is_finite()).unwrap_or(self.transformed.len())
+    }
+
+    /// The row after the last known value.
+    pub(crate) fn known_end(&self) -> usize {
+        self.raw.iter().rposition(|v| v.is_finite()).map_or(0, |row| row + 1)
+    }
+}
+
 /// The columns of a forecasting task, split and transformed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
-    /// All inputs: the targets first, whose own past always is one, then the past covariates.
+    /// All inputs: the targets first, whose own past always is one, then the past covariates, then those whose future
+    /// is known.
     pub inputs: Vec<PreparedColumn>,
     /// How many of the inputs, from the first, are targets.
     pub target_count: usize,
+    /// How many of the inputs, up to the last, are known ahead.
+    pub future_count: usize,
+    /// Cycles of the calendar that are inputs, too.
+    pub calendar: Vec<CalendarParam>,
+    /// The time of each row.
+    pub time: TimeColumn,
+    /// What the step between rows means.
+    pub freq: Freq,
+    /// What was found on the way: missing values.
+    pub notices: Vec<Notice>,
     /// The parts.
     pub split: Split,
     /// Times of the rows.
@@ -133,8 +72,9 @@ impl Prepared {
     /// Gives columns their roles and fits their chains on the train rows.
     ///
     /// # Errors
-    /// `E0310` and `E0314` for columns that are not there or not numeric, `E0340` to `E0342` from the transforms,
-    /// `E0350` missing values, `E0351` a column in two roles, `E0352` no target; with file, line and column.
+    /// `E0310` and `E0314` for columns that are not there or not numeric, `E0340` to `E0344` from the transforms,
+    /// `E0350` no value at all, or a missing target where `check: {missing_target: error}` asks for it, `E0351` a
+    /// column in two roles, `E0352` no target; with file, line and column.
     pub fn new(frame: &Frame, split: &Split, target: &Roles, past: &Roles) -> Result<Self, DataError> {
         if target.0.is_empty() {
             return Err(Problem::NoTarget {}.into());
@@ -144,21 +84,85 @@ impl Prepared {
             let reason = format!("the split is not one of {rows} rows");
             return Err(Problem::BadParameter { reason }.into());
         }
-        let mut inputs: Vec<PreparedColumn> = Vec::with_capacity(target.0.len() + past.0.len());
-        for (name, chain) in target.0.iter().chain(&past.0) {
-            if inputs.iter().any(|c| c.name == *name) {
-                return Err(Problem::TwoRoles { name: name.clone() }.into());
-            }
-            inputs.push(prepare_column(frame, split, name, chain)?);
-        }
-        let first_valid_row = inputs.iter().map(|c| c.chain.memory()).max().unwrap_or(0);
-        Ok(Prepared {
-            inputs,
+        let mut prepared = Prepared {
+            inputs: Vec::with_capacity(target.0.len() + past.0.len()),
             target_count: target.0.len(),
+            future_count: 0,
+            calendar: Vec::new(),
             split: split.clone(),
             axis: frame.time.axis(),
-            first_valid_row,
-        })
+            time: frame.time.clone(),
+            freq: frame.freq,
+            first_valid_row: 0,
+            notices: Vec::new(),
+        };
+        prepared.add(frame, target)?;
+        for column in &prepared.inputs {
+            missing_target(frame, split, column, &mut prepared.notices)?;
+        }
+        prepared.add(frame, past)?;
+        Ok(prepared)
+    }
+
+    /// Adds what is known ahead: columns whose future values stand in the file, and cycles of the calendar.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`]; `E0353` a calendar of rows without times; guard `L04` for a column that holds the values
+    /// of a target.
+    pub fn with_future(mut self, frame: &Frame, future: &Future) -> Result<Self, DataError> {
+        for kind in &future.calendar {
+            kind.suits(&frame.time).map_err(|p| DataError::from(p).in_file(&frame.name))?;
+        }
+        self.calendar.clone_from(&future.calendar);
+        self.add(frame, &future.columns)?;
+        self.future_count = future.columns.0.len();
+        for column in self.future() {
+            let same = |t: &&PreparedColumn| {
+                let pairs = || t.raw.iter().zip(&column.raw).filter(|(a, b)| a.is_finite() && b.is_finite());
+                pairs().count() > 0 && pairs().all(|(a, b)| a == b)
+            };
+            if let Some(target) = self.targets().iter().find(same) {
+                let problem = Problem::FromTarget { target: target.name.clone() };
+                return Err(DataError::from(problem).in_file(&frame.name).in_column(&column.name));
+            }
+        }
+        Ok(self)
+    }
+
+    fn add(&mut self, frame: &Frame, roles: &Roles) -> Result<(), DataError> {
+        for (name, chain) in &roles.0 {
+            if self.inputs.iter().any(|c| c.name == *name) {
+                return Err(Problem::TwoRoles { name: name.clone() }.into());
+            }
+            let column = prepare_column(frame, &self.split, name, chain)?;
+            let missing = column.missing();
+            if missing > 0 {
+                let text = format!(
+                    "`{name}`: {missing} of {} values are missing; as an input each is filled with the last one known, \
+                     and a mask channel tells which",
+                    frame.rows()
+                );
+                self.notices.push(Notice { code: String::new(), level: Level::Note, text });
+            }
+            self.first_valid_row = self.first_valid_row.max(column.first_valid_row());
+            self.inputs.push(column);
+        }
+        Ok(())
+    }
+
+    /// The columns that are known ahead.
+    pub fn future(&self) -> &[PreparedColumn] {
+        &self.inputs[self.inputs.len() - self.future_count..]
+    }
+
+    /// The inputs that have missing values, and so a mask channel: 1 where the value is known, 0 where it is filled.
+    pub fn masked(&self) -> impl Iterator<Item = &PreparedColumn> {
+        self.inputs.iter().filter(|c| c.missing() > 0)
+    }
+
+    /// The row after the last one in which a target is known: the first row that there is to forecast.
+    pub fn target_end(&self) -> usize {
+        self.targets().iter().map(PreparedColumn::known_end).max().unwrap_or(0)
     }
 
     /// The target columns.
@@ -174,7 +178,7 @@ impl Prepared {
     /// A target as a data overview draws it, with the autocorrelation of its transformed train rows up to `lags`.
     pub fn overview(&self, target: usize, lags: usize) -> Option<SeriesOverview> {
         let column = self.targets().get(target)?;
-        let start = self.split.train.start.max(column.chain.memory());
+        let start = self.split.train.start.max(column.first_valid_row());
         let train = column.transformed.get(start..self.split.train.end).unwrap_or(&[]);
         Some(SeriesOverview {
             name: column.name.clone(),
@@ -195,20 +199,40 @@ fn prepare_column(
     chain: &Chain,
 ) -> Result<PreparedColumn, DataError> {
     let raw = frame.numbers(name)?;
-    if let Some(first) = raw.iter().position(|v| v.is_nan()) {
-        let count = raw.iter().filter(|v| v.is_nan()).count();
-        let problem = Problem::MissingValues { count, rows: raw.len() };
-        return Err(frame.at_row(problem.into(), first).in_column(name));
+    if raw.iter().all(|v| v.is_nan()) {
+        let problem = Problem::MissingValues { count: raw.len(), rows: raw.len() };
+        return Err(frame.at_row(problem.into(), 0).in_column(name));
     }
     let chain = chain.fit(raw, split.train.clone()).map_err(|error| {
         let error = match *error.problem {
-            Problem::NonPositive { row, .. } => frame.at_row(error, row),
+            Problem::NonPositive { row, .. } | Problem::OutOfDomain { row, .. } => frame.at_row(error, row),
             _ => error.in_file(&frame.name),
         };
         error.in_column(name)
     })?;
-    let transformed = chain.apply(raw);
-    Ok(PreparedColumn { name: name.to_string(), raw: raw.to_vec(), transformed, chain })
+    let filled = forward_filled(raw);
+    let transformed = chain.apply(&filled);
+    Ok(PreparedColumn { name: name.to_string(), raw: raw.to_vec(), filled, transformed, chain })
+}
+
+/// Judges the missing values of a target, and counts them by part.
+fn missing_target(
+    frame: &Frame,
+    split: &Split,
+    column: &PreparedColumn,
+    notices: &mut Vec<Notice>,
+) -> Result<(), DataError> {
+    let Some(first) = column.raw.iter().position(|v| v.is_nan()) else { return Ok(()) };
+    let problem = Problem::MissingValues { count: column.missing(), rows: column.raw.len() };
+    let finding = frame.at_row(problem.into(), first).in_column(&column.name);
+    let count = |part: Part| column.raw[split.part(part)].iter().filter(|v| v.is_nan()).count();
+    let follows = format!(
+        "; left out of the loss and of the metrics: {} train, {} val and {} test rows",
+        count(Part::Train),
+        count(Part::Val),
+        count(Part::Test)
+    );
+    frame.missing_target.judge(finding, &follows, notices)
 }
 
 /// Sample autocorrelation at lags 1, 2, … (Box and Jenkins: covariances divided by n). Empty for a constant series;

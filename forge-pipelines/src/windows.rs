@@ -57,8 +57,12 @@ pub struct Windows {
     pub notices: Vec<Notice>,
     features: usize,
     targets: usize,
-    /// Transformed inputs, `[row, feature]` row-major, targets first.
+    /// Inputs, `[row, feature]` row-major: see [`Windows::features`].
     matrix: Vec<f32>,
+    /// Whether each target is known, `[row, target]` row-major; empty where all are.
+    known: Vec<bool>,
+    /// The row after the last known target.
+    target_end: usize,
     origins: [Vec<usize>; 3],
 }
 
@@ -66,8 +70,8 @@ impl Windows {
     /// Cuts windows from prepared columns.
     ///
     /// # Errors
-    /// `E0360` to `E0363` when `lookback` or `horizon` do not fit the parts; guard `L03` when parts share a target
-    /// row, which a split made by [`crate::split::SplitParams::split`] cannot.
+    /// `E0360` to `E0363` when `lookback` or `horizon` do not fit the parts; guard `L04` when a covariate is not known
+    /// for a whole horizon ahead; guard `L03` when parts share a target row, which a split made by [`crate::split::SplitParams::split`] cannot.
     pub fn new(prepared: &Prepared, params: WindowParams) -> Result<Self, DataError> {
         for (name, value) in
             [("lookback", params.lookback), ("horizon", params.horizon), ("stride", params.stride)]
@@ -87,12 +91,16 @@ impl Windows {
             let (lookback, horizon) = (params.lookback, params.horizon);
             return Err(Problem::NoTrainWindow { lookback, horizon, rows }.into());
         }
+        known_ahead(prepared, params.horizon)?;
+        let channels = channels(prepared, params.horizon);
         let mut windows = Windows {
             params,
             notices: Vec::new(),
-            features: prepared.inputs.len(),
+            features: channels.len(),
             targets: prepared.target_count,
-            matrix: matrix(prepared),
+            matrix: interleaved(&channels),
+            known: known_targets(prepared),
+            target_end: prepared.target_end(),
             origins,
         };
         windows.check_disjoint()?;
@@ -119,7 +127,10 @@ impl Windows {
         self.origins(part).is_empty()
     }
 
-    /// Number of input columns.
+    /// Number of input channels: the columns, transformed, targets first; a mask for each of them that has missing
+    /// values; then, of what is known ahead, its value one horizon later: the columns, and sine and cosine of each cycle
+    /// of the calendar, those both at the row's own time and one horizon later. So the last `horizon` rows of an input
+    /// carry what is known of the target rows.
     pub fn features(&self) -> usize {
         self.features
     }
@@ -170,10 +181,38 @@ impl Windows {
         Ok(())
     }
 
-    /// The last `lookback` rows of the data, `[lookback, features]`: the input of a forecast beyond the last row.
+    /// Fills the mask of the targets that [`Windows::fill_batch`] gives: 1 where a target is known, 0 where it is
+    /// missing and stands for what was known last. Whether any is missing.
+    ///
+    /// # Errors
+    /// `E0364` when a position has no window or the buffer has another size.
+    pub fn fill_mask(&self, part: Part, indices: &[usize], mask: &mut [f32]) -> Result<bool, DataError> {
+        mask.fill(1.0);
+        if self.known.is_empty() {
+            return Ok(false);
+        }
+        let size = self.params.horizon * self.targets;
+        let origins = self.origins(part);
+        for (i, &index) in indices.iter().enumerate() {
+            let known = origins.get(index).and_then(|origin| {
+                let start = (origin + 1) * self.targets;
+                self.known.get(start..start + size).zip(mask.get_mut(i * size..(i + 1) * size))
+            });
+            let Some((known, mask)) = known else {
+                let reason = format!("no mask for window {index} of the {} part", part.name());
+                return Err(Problem::BatchShape { reason }.into());
+            };
+            mask.iter_mut().zip(known).for_each(|(mask, known)| *mask = f32::from(u8::from(*known)));
+        }
+        Ok(mask.contains(&0.0))
+    }
+
+    /// The `lookback` rows up to the last one with a known target, `[lookback, features]`: the input of a forecast
+    /// beyond it.
     pub fn last_input(&self) -> &[f32] {
-        let size = self.params.lookback * self.features;
-        &self.matrix[self.matrix.len().saturating_sub(size)..]
+        let end = self.target_end * self.features;
+        let start = end.saturating_sub(self.params.lookback * self.features);
+        self.matrix.get(start..end).unwrap_or(&[])
     }
 
     /// A model's outputs for all windows of a part, `[window, horizon, targets]` in transformed space, as forecasts in
@@ -200,7 +239,7 @@ impl Windows {
                 for (step, value) in path.iter_mut().enumerate() {
                     *value = f64::from(outputs[forecasts.index(o, step, k)]);
                 }
-                column.chain.invert(&mut path, &column.raw[..=origin]);
+                column.chain.invert(&mut path, &column.filled[..=origin]);
                 for (step, value) in path.iter().enumerate() {
                     let i = forecasts.index(o, step, k);
                     forecasts.predicted[i] = *value;
@@ -276,8 +315,11 @@ impl Windows {
         }
         for column in prepared.targets() {
             let train = &column.raw[prepared.split.train.clone()];
-            if train.iter().all(|v| *v == train[0]) {
-                notices.push(warn(format!("target `{}` is {} in every train row", column.name, train[0])));
+            let mut known = train.iter().filter(|v| v.is_finite());
+            if let Some(first) = known.next()
+                && known.all(|v| v == first)
+            {
+                notices.push(warn(format!("target `{}` is {first} in every train row", column.name)));
             }
         }
         notices
@@ -308,10 +350,60 @@ fn origins(split: &Split, part: Part, first_valid: usize, params: WindowParams) 
     (earliest..(rows.end + 1).saturating_sub(params.horizon)).step_by(stride).map(|row| row - 1).collect()
 }
 
-fn matrix(prepared: &Prepared) -> Vec<f32> {
-    let mut matrix = Vec::with_capacity(prepared.rows() * prepared.inputs.len());
-    for row in 0..prepared.rows() {
-        matrix.extend(prepared.inputs.iter().map(|c| c.transformed[row] as f32));
+/// Guard L04: every covariate that is listed as known ahead is, for a whole horizon after the last target row.
+fn known_ahead(prepared: &Prepared, horizon: usize) -> Result<(), DataError> {
+    for column in prepared.future() {
+        let known = column.known_end().saturating_sub(prepared.target_end());
+        if known < horizon {
+            return Err(DataError::from(Problem::NotKnownAhead { known, horizon }).in_column(&column.name));
+        }
     }
-    matrix
+    Ok(())
+}
+
+/// The input channels, each one value a row.
+fn channels(prepared: &Prepared, horizon: usize) -> Vec<Vec<f32>> {
+    let rows = prepared.rows();
+    let single = |values: &[f64]| values.iter().map(|v| *v as f32).collect::<Vec<f32>>();
+    let mut channels: Vec<Vec<f32>> = prepared.inputs.iter().map(|c| single(&c.transformed)).collect();
+    let mask = |raw: &[f64]| raw.iter().map(|v| f32::from(u8::from(!v.is_nan()))).collect();
+    channels.extend(prepared.masked().map(|c| mask(&c.raw)));
+    for column in prepared.future() {
+        // Past the end of the file the last value stands in; no window of a part reaches there.
+        let end = rows.saturating_sub(1);
+        let later =
+            |row: usize| column.transformed.get((row + horizon).min(end)).copied().unwrap_or(f64::NAN);
+        channels.push((0..rows).map(|row| later(row) as f32).collect());
+    }
+    let mut times = prepared.time.times().to_vec();
+    if let Some(last) = times.last().copied() {
+        times.extend(prepared.freq.times_after(last, horizon));
+    }
+    for kind in &prepared.calendar {
+        let pairs: Vec<[f64; 2]> = times.iter().map(|t| kind.pair(*t)).collect();
+        for ahead in [0, horizon] {
+            for part in [0, 1] {
+                let value =
+                    |row: usize| pairs.get(row + ahead).or(pairs.last()).map_or(0.0, |pair| pair[part]);
+                channels.push((0..rows).map(|row| value(row) as f32).collect());
+            }
+        }
+    }
+    channels
+}
+
+/// Channels side by side, row after row.
+fn interleaved(channels: &[Vec<f32>]) -> Vec<f32> {
+    let rows = channels.first().map_or(0, Vec::len);
+    (0..rows).flat_map(|row| channels.iter().map(move |c| c[row])).collect()
+}
+
+/// Whether each target is known, row after row; empty where all are.
+fn known_targets(prepared: &Prepared) -> Vec<bool> {
+    if prepared.targets().iter().all(|c| c.missing() == 0) {
+        return Vec::new();
+    }
+    (0..prepared.rows())
+        .flat_map(|row| prepared.targets().iter().map(move |c| !c.raw[row].is_nan()))
+        .collect()
 }

@@ -7,8 +7,51 @@ use crate::{Device, Error, Result, Tensor};
 pub struct Batch {
     /// Model input, samples along the first dimension.
     pub x: Tensor,
-    /// Target, samples along the first dimension.
+    /// Target, samples along the first dimension; 0 where it is missing.
     pub y: Tensor,
+    /// 1 where a target is known and 0 where it is missing, of the shape of `y`; `None` where all are known.
+    pub mask: Option<Tensor>,
+}
+
+impl Batch {
+    /// A batch whose targets are all known.
+    pub fn new(x: Tensor, y: Tensor) -> Self {
+        Batch { x, y, mask: None }
+    }
+
+    /// The loss over the known targets: missing ones are taken for forecast exactly, which leaves no gradient, and the
+    /// mean is put right for their number. For losses that are a mean of terms that are 0 where forecast and target
+    /// agree. Without any known target it is 0.
+    ///
+    /// # Errors
+    /// When the loss fails, or outputs and missing targets differ in shape.
+    pub fn loss(
+        &self,
+        prediction: &Tensor,
+        loss: impl Fn(&Tensor, &Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let Some(mask) = &self.mask else { return loss(prediction, &self.y) };
+        if prediction.shape() != mask.shape() {
+            return Err(Error::shape(
+                "loss",
+                format!("outputs {:?} for partly missing targets {:?}", prediction.shape(), mask.shape()),
+            ));
+        }
+        let known = mask.sum_all()?.item()?;
+        let all = mask.shape().iter().product::<usize>() as f64;
+        loss(&(prediction * mask)?, &self.y)?.mul_scalar(all / known.max(1.0))
+    }
+
+    /// What the batch counts in a mean over samples: their number, less the share of targets that is missing.
+    ///
+    /// # Errors
+    /// When the mask cannot be summed.
+    pub fn weight(&self) -> Result<f64> {
+        let samples = self.y.shape().first().copied().unwrap_or(1) as f64;
+        let Some(mask) = &self.mask else { return Ok(samples) };
+        let all = mask.shape().iter().product::<usize>().max(1) as f64;
+        Ok(samples * mask.sum_all()?.item()? / all)
+    }
 }
 
 /// Samples that can be gathered by number.
@@ -57,6 +100,47 @@ impl Dataset for TensorDataset {
             let index = Tensor::from_vec(rows.clone(), &[rows.len()], t.device())?;
             t.index_select(&index)?.to_device(device)
         };
-        Ok(Batch { x: gather(&self.x)?, y: gather(&self.y)? })
+        Ok(Batch::new(gather(&self.x)?, gather(&self.y)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Cx;
+
+    fn batch(mask: &[f32]) -> Batch {
+        let y: Vec<f32> = [1.0, 2.0, 3.0, 4.0].iter().zip(mask).map(|(y, m)| y * m).collect();
+        let mask = Tensor::new(mask, &[2, 2]).unwrap();
+        Batch {
+            mask: Some(mask),
+            ..Batch::new(Tensor::new(&[1.0f32, -1.0], &[2, 1]).unwrap(), Tensor::new(&y, &[2, 2]).unwrap())
+        }
+    }
+
+    #[test]
+    fn missing_targets_are_left_out_of_the_mean() {
+        let prediction = Tensor::new(&[2.0f32, 99.0, 6.0, 5.0], &[2, 2]).unwrap();
+        let value = |b: &Batch| b.loss(&prediction, |p, y| p.mse(y)).unwrap().item().unwrap();
+        let some = batch(&[1.0, 0.0, 1.0, 1.0]);
+        assert!((value(&some) - 11.0 / 3.0).abs() < 1e-6);
+        assert_eq!(some.weight().unwrap(), 1.5);
+        let none = batch(&[0.0; 4]);
+        assert_eq!((value(&none), none.weight().unwrap()), (0.0, 0.0));
+        let wide = Tensor::new(&[0f32; 8], &[2, 4]).unwrap();
+        assert!(some.loss(&wide, |p, y| p.mse(y)).unwrap_err().to_string().contains("partly missing"));
+    }
+
+    #[test]
+    fn a_missing_target_has_no_gradient() {
+        let cx = Cx::train(1, 0);
+        let output = cx.track(&Tensor::new(&[2.0f32, 99.0, 6.0, 5.0], &[2, 2]).unwrap()).unwrap();
+        let loss = batch(&[1.0, 0.0, 1.0, 1.0]).loss(&output, |p, y| p.mse(y)).unwrap();
+        let grads = loss.backward(cx).unwrap();
+        let gradient = grads.wrt(&output).unwrap().to_vec::<f32>().unwrap();
+        // 2 (ŷ - y) / 3 where there is a target.
+        for (got, expected) in gradient.iter().zip([2.0 / 3.0, 0.0, 2.0, 2.0 / 3.0]) {
+            assert!((got - expected).abs() < 1e-6, "{gradient:?}");
+        }
     }
 }

@@ -17,7 +17,8 @@ use std::num::NonZeroUsize;
 /// A rule that continues a series.
 pub trait Baseline {
     /// Forecasts the rows after `history`, one for each element of `path`, in original units. The rule is given
-    /// nothing later than the origin, so it cannot look ahead. NaN where it has no forecast.
+    /// nothing later than the origin, so it cannot look ahead. NaN where it has no forecast. A missing value of the
+    /// history is the last known one before it.
     fn forecast(&self, history: &[f64], path: &mut [f64]);
 }
 
@@ -64,7 +65,7 @@ impl BaselineParam {
         let mut path = vec![0.0; forecasts.horizon];
         for (o, origin) in forecasts.origins.clone().into_iter().enumerate() {
             for (k, column) in prepared.targets().iter().enumerate() {
-                rule.forecast(&column.raw[..=origin], &mut path);
+                rule.forecast(known(&column.filled[..=origin]), &mut path);
                 for (step, value) in path.iter().enumerate() {
                     let i = forecasts.index(o, step, k);
                     forecasts.predicted[i] = *value;
@@ -73,4 +74,10 @@ impl BaselineParam {
         }
         forecasts
     }
+}
+
+/// A filled history from its first known value on.
+fn known(history: &[f64]) -> &[f64] {
+    let first = history.iter().position(|v| v.is_finite()).unwrap_or(history.len());
+    &history[first..]
 }

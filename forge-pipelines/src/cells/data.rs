@@ -1,7 +1,9 @@
 use super::{CellKind, CellRun, resolved, typed};
 use crate::failure::Failure;
+use crate::frame::Frame;
+use crate::guards;
 use crate::registry::Registry;
-use crate::sources::{CheckParams, CsvParams, load};
+use crate::sources::{CheckParams, CleanParams, CsvParams, Source};
 use crate::spec::{ActionSpec, Diagnostic, Spec};
 use crate::value::{Value, ValueKind};
 use forge_core::history::{Fact, Output};
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
-/// `data` and `check`: reads a file and judges it.
+/// `data`, `clean` and `check`: reads a file, repairs it and judges it.
 #[derive(Clone, Copy, Debug)]
 pub struct Data;
 
@@ -36,7 +38,7 @@ impl DataParams {
 
 impl CellKind for Data {
     fn actions(&self, _registry: &Registry) -> Vec<(&'static str, Json)> {
-        vec![typed::<DataParams>("data"), typed::<CheckParams>("check")]
+        vec![typed::<DataParams>("data"), typed::<CleanParams>("clean"), typed::<CheckParams>("check")]
     }
 
     fn takes(&self) -> Option<ValueKind> {
@@ -53,37 +55,67 @@ impl CellKind for Data {
                 let source = spec.read::<DataParams>(action)?.source();
                 serde_json::to_value(source).map_err(|e| Diagnostic::error("E0190", e.to_string()).into())
             }
+            "clean" => resolved::<CleanParams>(spec, action),
             _ => resolved::<CheckParams>(spec, action),
         }
     }
 
     fn run(&self, run: &mut CellRun<'_>) -> Result<Option<Value>, Failure> {
-        let check: CheckParams = run.params("check")?;
-        let Some(action) = run.cell.action("data") else {
-            // A `check` in a cell of its own judges the data of an earlier one.
-            let Value::Frame(frame) = run.input(ValueKind::Frame)?.clone() else { return Ok(None) };
+        let mut frame = match run.cell.action("data") {
+            Some(action) => {
+                let source = run.spec.read::<DataParams>(action)?.source();
+                read(run, &source)?
+            }
+            // Of an earlier cell's data.
+            None => {
+                let Value::Frame(frame) = run.input(ValueKind::Frame)?.clone() else { return Ok(None) };
+                Arc::unwrap_or_clone(frame)
+            }
+        };
+        if run.cell.action("clean").is_some() {
+            let clean: CleanParams = run.params("clean")?;
+            if let Err(guard) = clean.looks_back_only() {
+                run.allowed(guard)?;
+            }
+            let (cleaned, notices) = clean.clean(frame)?;
+            run.notices.extend(notices);
+            frame = cleaned;
+        }
+        // Data that is cleaned in a cell of its own has been checked where it was read, if not told otherwise.
+        if run.cell.action("check").is_some() || run.cell.action("data").is_some() {
+            let check: CheckParams = run.params("check")?;
             let notices = check.check(&frame)?;
             run.notices.extend(notices);
-            run.summary = "checked".into();
-            return Ok(Some(Value::Frame(frame)));
-        };
-        let source = run.spec.read::<DataParams>(action)?.source();
-        let loaded = load(&source, run.base, &check)?;
-        let record = loaded.record;
-        let mut facts = vec![
-            Fact::new("rows", record.rows.to_string()),
-            Fact::new("columns", record.columns.len().to_string()).detail(record.columns.join(", ")),
-        ];
-        if let Some((first, last)) = &record.range {
-            facts.push(Fact::new("from", first));
-            facts.push(Fact::new("to", last));
+            frame.missing_target = check.missing_target;
         }
-        facts.push(Fact::new("frequency", loaded.frame.freq.to_string()));
-        facts.push(Fact::new("missing values", record.missing.to_string()));
+        run.notices.extend(guards::strange_values(&frame));
+        let missing = frame.missing();
+        let mut facts = vec![Fact::new("rows", frame.rows().to_string())];
+        if frame.inserted() > 0 {
+            facts
+                .push(Fact::new("inserted rows", frame.inserted().to_string()).detail("missing in the file"));
+        }
+        facts.push(
+            Fact::new("columns", frame.columns.len().to_string())
+                .detail(frame.names().collect::<Vec<_>>().join(", ")),
+        );
+        if frame.time.column().is_some() {
+            let axis = frame.time.axis();
+            facts.push(Fact::new("from", axis.label(0)));
+            facts.push(Fact::new("to", axis.label(frame.rows().saturating_sub(1))));
+        }
+        facts.push(Fact::new("frequency", frame.freq.to_string()));
+        facts.push(Fact::new("missing values", missing.to_string()));
         run.outputs.push(Output::Facts { facts });
-        run.summary = format!("{} rows of {}", record.rows, record.columns.join(", "));
-        run.notices.extend(loaded.notices);
-        run.sources.push(record);
-        Ok(Some(Value::Frame(Arc::new(loaded.frame))))
+        run.summary = format!("{} rows of {}", frame.rows(), frame.names().collect::<Vec<_>>().join(", "));
+        Ok(Some(Value::Frame(Arc::new(frame))))
     }
+}
+
+/// Reads a source and notes what was read.
+fn read(run: &mut CellRun<'_>, source: &dyn Source) -> Result<Frame, Failure> {
+    let loaded = source.read(run.base)?;
+    run.notices.extend(loaded.notices);
+    run.sources.push(loaded.record);
+    Ok(loaded.frame)
 }

@@ -22,6 +22,7 @@ pub use split::Splitting;
 pub use train::Training;
 pub use window::Window;
 
+use crate::data_error::DataError;
 use crate::failure::{Exit, Failure};
 use crate::models::schema_of;
 use crate::registry::Registry;
@@ -29,7 +30,7 @@ use crate::run::ActiveRun;
 use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
 use crate::value::{Value, ValueKind};
 use forge_core::Device;
-use forge_core::history::{Notice, Output, SourceRecord};
+use forge_core::history::{Level, Notice, Output, SourceRecord};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -153,6 +154,19 @@ impl CellRun<'_> {
         let from = |id: &String| self.cell.from.is_empty() || self.cell.from.contains(id);
         let found = self.earlier.iter().rev().find(|(id, value)| from(id) && value.kind() == kind);
         found.map(|(_, value)| value).ok_or_else(|| missing(kind, &self.cell.id).into())
+    }
+
+    /// Lets a guard's finding pass if the spec switches it off with a reason, which is noted.
+    ///
+    /// # Errors
+    /// The finding, if the spec does not.
+    pub fn allowed(&mut self, finding: DataError) -> Result<(), Failure> {
+        let Some(allowed) = self.spec.allow.iter().find(|a| a.code == finding.code()) else {
+            return Err(finding.into());
+        };
+        let text = format!("{finding}. Allowed by the spec: {}", allowed.reason);
+        self.notices.push(Notice { code: allowed.code.clone(), level: Level::Warning, text });
+        Ok(())
     }
 
     /// Notes a result under `id.result.name…`.

@@ -99,9 +99,16 @@ registry! {
 }
 
 /// The in-sample scale of MASE: mean of `|y[t] - y[t - season]|` over train rows `t` whose earlier row is a train row,
-/// too (Hyndman and Koehler 2006). `None` for a constant series or one no longer than a season.
+/// too (Hyndman and Koehler 2006); pairs with a missing value (NaN) are left out. `None` for a constant series or one no
+/// longer than a season.
 pub fn seasonal_scale(train: &[f64], season: usize) -> Option<f64> {
+    mean_difference(train, season, f64::abs)
+}
+
+/// Mean of `term(y[t] - y[t - season])` over the pairs of known train rows.
+fn mean_difference(train: &[f64], season: usize, term: impl Fn(f64) -> f64) -> Option<f64> {
     let later = train.get(season..)?;
-    let sum: f64 = later.iter().zip(train).map(|(y, before)| (y - before).abs()).sum();
-    finite(sum / later.len() as f64).filter(|scale| *scale > 0.0)
+    let terms: Vec<f64> =
+        later.iter().zip(train).map(|(y, before)| term(y - before)).filter(|v| !v.is_nan()).collect();
+    finite(terms.iter().sum::<f64>() / terms.len() as f64).filter(|scale| *scale > 0.0)
 }

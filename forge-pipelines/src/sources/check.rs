@@ -1,4 +1,6 @@
 use super::Freq;
+use super::freq::{is_weekday, weekdays_between};
+use super::grid::in_time_column;
 use crate::data_error::{DataError, Problem};
 use crate::frame::Frame;
 use forge_core::history::{Level, Notice};
@@ -20,13 +22,19 @@ pub enum Severity {
 
 impl Severity {
     /// Stops, tells or passes over a finding.
-    fn judge(self, finding: DataError, notices: &mut Vec<Notice>) -> Result<(), DataError> {
+    /// What follows from it is told with it.
+    pub(crate) fn judge(
+        self,
+        finding: DataError,
+        follows: &str,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(), DataError> {
         match self {
             Severity::Error => return Err(finding),
             Severity::Warn => notices.push(Notice {
                 code: finding.code().to_string(),
                 level: Level::Warning,
-                text: finding.to_string(),
+                text: format!("{finding}{follows}"),
             }),
             Severity::Ok => {}
         }
@@ -35,27 +43,39 @@ impl Severity {
 }
 
 /// What data must satisfy before anything is computed from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(example = CheckParams { min_rows: 1000, ..CheckParams::default() })]
 pub struct CheckParams {
     /// Fewest rows.
     pub min_rows: usize,
-    /// Missing rows where `freq` is a fixed step. Until gaps are filled, `warn` and `ok` treat the rows around a
-    /// gap as neighbours.
+    /// Rows missing in the grid of a fixed step, where they are inserted, or on a weekday of `freq: business`.
     pub gaps: Severity,
     /// Rows with the time of the row above.
     pub duplicates: Severity,
-    /// Missing values in a target column. Until they are masked, a column that is used may have none at all, so
-    /// `warn` and `ok` change nothing yet.
+    /// Missing values in a target column. Where they do not stop the run, they are left out of the loss and of the
+    /// metrics, and counted.
     pub missing_target: Severity,
 }
 
+impl Default for CheckParams {
+    /// Repeated times stop the run; gaps and missing targets are reported.
+    fn default() -> Self {
+        CheckParams {
+            min_rows: 0,
+            gaps: Severity::Warn,
+            duplicates: Severity::Error,
+            missing_target: Severity::Warn,
+        }
+    }
+}
+
 impl CheckParams {
-    /// Judges a frame; what is only reported comes back as notices.
+    /// Judges a frame; what is only reported comes back as notices. Missing targets are judged when it is known which
+    /// columns are targets.
     ///
     /// # Errors
-    /// `E0316` repeated times, `E0317` gaps and `E0318` times off the grid of a fixed step, `E0320` too few rows.
+    /// `E0316` repeated times, `E0317` gaps, `E0320` too few rows, `E0323` rows on a weekend.
     pub fn check(&self, frame: &Frame) -> Result<Vec<Notice>, DataError> {
         if frame.rows() < self.min_rows {
             let problem = Problem::TooFewRows { min: self.min_rows, found: frame.rows() };
@@ -63,12 +83,29 @@ impl CheckParams {
         }
         let mut notices = Vec::new();
         if let Some(finding) = duplicates(frame) {
-            self.duplicates.judge(finding, &mut notices)?;
+            self.duplicates.judge(finding, "", &mut notices)?;
         }
-        if let Freq::Step { seconds } = frame.freq
-            && let Some(finding) = gaps(frame, seconds)?
-        {
-            self.gaps.judge(finding, &mut notices)?;
+        match frame.freq {
+            Freq::Step { .. } => {
+                if let Some(finding) = inserted_rows(frame) {
+                    let follows =
+                        "; these rows are inserted: inputs are filled from the past, targets are masked";
+                    self.gaps.judge(finding, follows, &mut notices)?;
+                }
+            }
+            Freq::Business => {
+                if let Some(finding) = weekend_rows(frame) {
+                    self.gaps.judge(finding, "", &mut notices)?;
+                }
+                if let Some(finding) = missing_weekdays(frame) {
+                    self.gaps.judge(
+                        finding,
+                        "; the rows around a gap are taken for neighbours",
+                        &mut notices,
+                    )?;
+                }
+            }
+            Freq::Sessions | Freq::Rows => {}
         }
         Ok(notices)
     }
@@ -86,35 +123,39 @@ fn duplicates(frame: &Frame) -> Option<DataError> {
     Some(in_time_column(frame, problem, row))
 }
 
-fn gaps(frame: &Frame, seconds: u64) -> Result<Option<DataError>, DataError> {
-    let times = frame.time.times();
-    let step = i128::from(seconds) * 1_000_000_000;
-    let name = frame.freq.to_string();
-    let label = |row: usize| frame.time.axis().label(row);
-    let (mut count, mut missing, mut first) = (0, 0, None);
-    for row in 1..times.len() {
-        let distance = times[row].as_nanosecond() - times[row - 1].as_nanosecond();
-        if distance % step != 0 {
-            let problem = Problem::OffGrid { step: name, before: label(row - 1), after: label(row) };
-            return Err(in_time_column(frame, problem, row));
-        }
-        if distance > step {
-            count += 1;
-            missing += usize::try_from(distance / step - 1).unwrap_or(usize::MAX);
-            first = first.or(Some(row));
-        }
-    }
-    Ok(first.map(|row| {
-        let (before, after) = (label(row - 1), label(row));
-        let problem = Problem::Gaps { gaps: count, missing, before, after, step: name };
-        in_time_column(frame, problem, row)
-    }))
+/// Gaps, each as the row before it, the row after it and the rows missing in it, as one finding.
+fn gaps(frame: &Frame, gaps: &[(usize, usize, usize)]) -> Option<DataError> {
+    let (before, after, _) = *gaps.first()?;
+    let axis = frame.time.axis();
+    let problem = Problem::Gaps {
+        gaps: gaps.len(),
+        missing: gaps.iter().map(|(_, _, missing)| missing).sum(),
+        before: axis.label(before),
+        after: axis.label(after),
+        step: frame.freq.to_string(),
+    };
+    Some(in_time_column(frame, problem, after))
 }
 
-fn in_time_column(frame: &Frame, problem: Problem, row: usize) -> DataError {
-    let error = frame.at_row(problem.into(), row);
-    match frame.time.column() {
-        Some(column) => error.in_column(column),
-        None => error,
-    }
+fn inserted_rows(frame: &Frame) -> Option<DataError> {
+    let known: Vec<usize> = (0..frame.rows()).filter(|row| frame.lines[*row] > 0).collect();
+    let pairs = known.windows(2).filter(|pair| pair[1] - pair[0] > 1);
+    gaps(frame, &pairs.map(|pair| (pair[0], pair[1], pair[1] - pair[0] - 1)).collect::<Vec<_>>())
+}
+
+fn missing_weekdays(frame: &Frame) -> Option<DataError> {
+    let times = frame.time.times();
+    let between = |row: usize| {
+        let days = weekdays_between(times[row - 1], times[row]);
+        (days > 0).then_some((row - 1, row, days))
+    };
+    gaps(frame, &(1..times.len()).filter_map(between).collect::<Vec<_>>())
+}
+
+fn weekend_rows(frame: &Frame) -> Option<DataError> {
+    let times = frame.time.times();
+    let mut weekend = (0..times.len()).filter(|row| !is_weekday(times[*row]));
+    let row = weekend.next()?;
+    let problem = Problem::Weekend { time: frame.time.axis().label(row), count: 1 + weekend.count() };
+    Some(in_time_column(frame, problem, row))
 }

@@ -2,7 +2,7 @@ use super::bytes::{FileText, read_file};
 use super::number::{Cell, NumberForm, sniff_decimal};
 use super::table::{Layout, Table, sniff_delimiter};
 use super::time::{self, TimeParam, TimeSpec};
-use super::{Freq, Loaded, Source};
+use super::{CheckParams, Freq, Loaded, Source, grid};
 use crate::data_error::{DataError, Problem, excerpt, nearest};
 use crate::frame::{Column, ColumnData, Frame, TimeColumn};
 use forge_core::history::{Level, Notice, SourceRecord};
@@ -42,6 +42,10 @@ pub struct CsvParams {
     #[serde(default)]
     #[schemars(example = vec!["."])]
     pub na: Vec<String>,
+    /// Numbers that stand for a missing value in any column, such as -9999.
+    #[serde(default)]
+    #[schemars(example = vec![-9999.0])]
+    pub sentinels: Vec<f64>,
     /// Whether the first line names the columns. Without it they are called `c1`, `c2`, …
     #[serde(default = "yes")]
     pub header: bool,
@@ -71,6 +75,7 @@ impl CsvParams {
             freq: None,
             columns: None,
             na: Vec::new(),
+            sentinels: Vec::new(),
             header: true,
             skip_rows: 0,
             delimiter: None,
@@ -116,8 +121,20 @@ impl CsvParams {
         };
         let columns: Vec<Column> = kept.iter().map(|&c| column(&table, c, &form, &mut said)).collect();
         let freq = self.frequency(&time, &mut said)?;
-        let frame = Frame { name: self.csv.clone(), time, freq, columns, lines: table.lines };
-        Ok(Loaded { record: record(&frame, &file), frame, notices: said.0 })
+        let mut frame = Frame {
+            name: self.csv.clone(),
+            time,
+            freq,
+            columns,
+            lines: table.lines,
+            missing_target: CheckParams::default().missing_target,
+        };
+        self.blank_sentinels(&mut frame, &mut said);
+        let record = record(&frame, &file);
+        if let Freq::Step { seconds } = freq {
+            frame = grid::complete(frame, seconds)?;
+        }
+        Ok(Loaded { record, frame, notices: said.0 })
     }
 
     /// Position and description of the time column.
@@ -184,9 +201,24 @@ impl CsvParams {
         }
     }
 
+    /// Makes every number that is a sentinel a missing value, and says how many.
+    fn blank_sentinels(&self, frame: &mut Frame, said: &mut Said) {
+        for column in &mut frame.columns {
+            let ColumnData::Number(values) = &mut column.data else { continue };
+            let mut count = 0;
+            for value in values.iter_mut().filter(|v| self.sentinels.contains(v)) {
+                *value = f64::NAN;
+                count += 1;
+            }
+            if count > 0 {
+                said.note(format!("`{}`: {count} values are sentinels, taken for missing", column.name));
+            }
+        }
+    }
+
     fn frequency(&self, time: &TimeColumn, said: &mut Said) -> Result<Freq, DataError> {
         match (self.freq, time) {
-            (Some(Freq::Step { .. } | Freq::Sessions), TimeColumn::Rows { .. }) => {
+            (Some(Freq::Step { .. } | Freq::Sessions | Freq::Business), TimeColumn::Rows { .. }) => {
                 let reason =
                     "`freq` needs a time column; name it with `time`, or write `freq: rows`".to_string();
                 Err(Problem::BadParameter { reason }.into())

@@ -1,5 +1,7 @@
 use crate::data_error::Problem;
 use crate::frame::TimeColumn;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -12,6 +14,8 @@ use std::str::FromStr;
 pub enum Freq {
     /// The rows are the calendar, such as trading days: nothing is a gap.
     Sessions,
+    /// Mondays to Fridays: a weekday without a row is reported, and nothing is inserted.
+    Business,
     /// Rows without times.
     Rows,
     /// A fixed number of seconds.
@@ -26,9 +30,10 @@ const DAY: u64 = 86_400;
 
 impl Freq {
     /// The season that forecasts usually repeat after, in rows: a day of a step below a day, a week of days, a
-    /// year of weeks, and 1 where there is none.
+    /// year of weeks, and 1 where there is none. A week has 5 business days.
     pub fn season(self) -> usize {
         match self {
+            Freq::Business => 5,
             Freq::Step { seconds } if seconds == 7 * DAY => 52,
             Freq::Step { seconds } if seconds == DAY => 7,
             Freq::Step { seconds } if seconds < DAY && DAY.is_multiple_of(seconds) => {
@@ -36,6 +41,20 @@ impl Freq {
             }
             _ => 1,
         }
+    }
+
+    /// The `count` times after `last`: the next points of the grid, the next weekdays at the same time of day, none
+    /// where rows are only counted.
+    pub fn times_after(self, last: Timestamp, count: usize) -> Vec<Timestamp> {
+        let seconds = match self {
+            Freq::Rows => return Vec::new(),
+            Freq::Step { seconds } => seconds,
+            Freq::Sessions | Freq::Business => DAY,
+        };
+        let step = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        let all = std::iter::successors(last.checked_add(step).ok(), |t| t.checked_add(step).ok());
+        let on_calendar = |t: &Timestamp| matches!(self, Freq::Step { .. }) || is_weekday(*t);
+        all.filter(on_calendar).take(count).collect()
     }
 
     /// The frequency that the times themselves show: a step where every row keeps it, otherwise sessions.
@@ -54,10 +73,27 @@ impl Freq {
     }
 }
 
+/// Whether a time is not on a Saturday or Sunday, in UTC.
+pub(super) fn is_weekday(time: Timestamp) -> bool {
+    time.to_zoned(TimeZone::UTC).weekday().to_monday_zero_offset() < 5
+}
+
+/// Weekdays after the day of `from` and before the day of `to`, in UTC.
+pub(super) fn weekdays_between(from: Timestamp, to: Timestamp) -> usize {
+    let day = |t: Timestamp| t.as_second().div_euclid(DAY as i64);
+    // Day 0 of the epoch was a Thursday, 3 after Monday. Weekdays up to a day: 5 a week and those of the last one.
+    let up_to = |day: i64| {
+        let days = day + 3;
+        5 * days.div_euclid(7) + days.rem_euclid(7).min(4) + 1
+    };
+    usize::try_from(up_to(day(to) - 1) - up_to(day(from))).unwrap_or(0)
+}
+
 impl fmt::Display for Freq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Freq::Sessions => f.write_str("sessions"),
+            Freq::Business => f.write_str("business"),
             Freq::Rows => f.write_str("rows"),
             Freq::Step { seconds } => {
                 let fits = UNITS.iter().find(|(_, size)| seconds.is_multiple_of(*size));
@@ -74,11 +110,12 @@ impl FromStr for Freq {
     fn from_str(text: &str) -> Result<Self, Problem> {
         let unknown = || Problem::BadParameter {
             reason: format!(
-                "unknown frequency `{text}`: write `sessions`, `rows` or a step such as `1d`, `1h`, `10min`"
+                "unknown frequency `{text}`: write `sessions`, `business`, `rows` or a step such as `1d`, `1h`, `10min`"
             ),
         };
         match text {
             "sessions" => return Ok(Freq::Sessions),
+            "business" => return Ok(Freq::Business),
             "rows" => return Ok(Freq::Rows),
             _ => {}
         }
@@ -115,9 +152,11 @@ impl JsonSchema for Freq {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "What the step between rows means: `sessions` (the rows are the calendar), `rows`, or a \
-                fixed step such as `1d`, `1h`, `10min`.",
-            "pattern": "^(sessions|rows|[0-9]*(s|min|h|d|w))$",
+            "description": "What the step between rows means: `sessions` (the rows are the calendar: nothing is a gap, \
+                future dates are the next weekdays), `business` (Mondays to Fridays: a weekday without a row is \
+                reported), `rows` (rows without times), or a fixed step such as `1d`, `1h`, `10min`, whose missing \
+                rows are inserted: inputs are then filled from the past, targets are masked.",
+            "pattern": "^(sessions|business|rows|[0-9]*(s|min|h|d|w))$",
             "examples": ["sessions", "1d", "1h", "10min"],
         })
     }
@@ -129,7 +168,7 @@ mod tests {
 
     #[test]
     fn text_and_back() {
-        for text in ["sessions", "rows", "1d", "1h", "10min", "90s", "1w"] {
+        for text in ["sessions", "business", "rows", "1d", "1h", "10min", "90s", "1w"] {
             assert_eq!(text.parse::<Freq>().unwrap().to_string(), text);
         }
         assert_eq!("60min".parse::<Freq>().unwrap().to_string(), "1h");
@@ -139,10 +178,41 @@ mod tests {
     }
 
     #[test]
+    fn future_times() {
+        let after = |freq: &str, last: &str, count| -> Vec<String> {
+            let freq: Freq = freq.parse().unwrap();
+            freq.times_after(last.parse().unwrap(), count).iter().map(Timestamp::to_string).collect()
+        };
+        // 1 March 2013 was a Friday.
+        let weekdays = ["2013-03-04T00:00:00Z", "2013-03-05T00:00:00Z"];
+        assert_eq!(after("sessions", "2013-03-01T00:00:00Z", 2), weekdays);
+        assert_eq!(after("business", "2013-03-02T00:00:00Z", 2), weekdays);
+        assert_eq!(after("1d", "2013-03-01T00:00:00Z", 1), ["2013-03-02T00:00:00Z"]);
+        assert_eq!(after("10min", "2012-12-31T23:55:00Z", 1), ["2013-01-01T00:05:00Z"]);
+        assert!(after("rows", "2013-03-01T00:00:00Z", 3).is_empty());
+        assert!(after("1d", "9999-12-30T00:00:00Z", 5).len() < 5);
+    }
+
+    #[test]
+    fn weekdays_in_gaps() {
+        let days = |from: &str, to: &str| {
+            let at = |date: &str| format!("{date}T12:00:00Z").parse().unwrap();
+            weekdays_between(at(from), at(to))
+        };
+        assert_eq!(days("2013-03-01", "2013-03-04"), 0);
+        assert_eq!(days("2013-03-01", "2013-03-05"), 1);
+        assert_eq!(days("2013-02-28", "2013-03-02"), 1);
+        assert_eq!(days("2001-09-10", "2001-09-17"), 4);
+        assert_eq!(days("1969-12-26", "1970-01-05"), 5);
+        assert_eq!(days("2013-03-01", "2013-03-01"), 0);
+    }
+
+    #[test]
     fn seasons() {
         for (text, season) in [
             ("sessions", 1),
             ("rows", 1),
+            ("business", 5),
             ("1h", 24),
             ("10min", 144),
             ("1d", 7),

@@ -2,13 +2,16 @@
 
 mod bytes;
 mod check;
+mod clean;
 mod csv;
 mod freq;
+mod grid;
 mod number;
 mod table;
 mod time;
 
 pub use self::check::{CheckParams, Severity};
+pub use self::clean::{Bounds, CleanParams, DropParams, FillKind};
 pub use self::csv::CsvParams;
 pub use self::freq::Freq;
 pub use self::time::{TimeParam, TimeSpec};
@@ -43,12 +46,14 @@ pub trait Source {
     fn read(&self, base_dir: &Path) -> Result<Loaded, DataError>;
 }
 
-/// Reads a source and judges it: what a `data` cell does, with `CheckParams::default()` where no `check` is written.
+/// Reads a source and judges it: what a `data` cell without `clean` does, with `CheckParams::default()` where no `check`
+/// is written.
 ///
 /// # Errors
 /// Those of [`Source::read`] and [`CheckParams::check`].
 pub fn load(source: &dyn Source, base_dir: &Path, check: &CheckParams) -> Result<Loaded, DataError> {
     let mut loaded = source.read(base_dir)?;
     loaded.notices.extend(check.check(&loaded.frame)?);
+    loaded.frame.missing_target = check.missing_target;
     Ok(loaded)
 }

@@ -1,7 +1,8 @@
 use super::{FittedTransform, TransformParam};
 use crate::data_error::DataError;
 use schemars::JsonSchema;
-use serde::de::{self, Deserializer, IntoDeserializer, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -30,16 +31,22 @@ impl Default for Chain {
 }
 
 impl Chain {
-    /// Fits the transforms one after the other, each on what those before it give for the train rows.
+    /// Fits the transforms one after the other, each on what those before it give for the train rows. NaN is a
+    /// missing value: nothing is learnt from its row, and a difference over a gap is that to the last value known.
     ///
     /// # Errors
-    /// `E0340` a value without a logarithm (in any row), `E0341` constant train rows, `E0342` no train row. The error
-    /// speaks of a row, not of a line: the caller knows the file.
+    /// `E0340` a value without a logarithm (in any row), `E0341` constant train rows, `E0342` no train row, `E0343` a
+    /// value outside the domain of a transform, `E0344` no spread. The error speaks of a row, not of a line: the
+    /// caller knows the file.
     pub fn fit(&self, raw: &[f64], train: Range<usize>) -> Result<FittedChain, DataError> {
-        let mut series = raw.to_vec();
+        let mut series = forward_filled(raw);
         let mut transforms = Vec::with_capacity(self.0.len());
         for param in &self.0 {
-            let fitted = param.fit(&series, train.clone())?;
+            let mut observed = series.clone();
+            for (value, _) in observed.iter_mut().zip(raw).filter(|(_, raw)| raw.is_nan()) {
+                *value = f64::NAN;
+            }
+            let fitted = param.fit(&observed, train.clone())?;
             fitted.as_fitted().apply(&mut series);
             transforms.push(fitted);
         }
@@ -58,6 +65,9 @@ impl<'de> Deserialize<'de> for Chain {
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Chain, E> {
                 TransformParam::deserialize(name.into_deserializer()).map(|one| Chain(vec![one]))
             }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Chain, A::Error> {
+                TransformParam::deserialize(MapAccessDeserializer::new(map)).map(|one| Chain(vec![one]))
+            }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Chain, A::Error> {
                 let mut transforms = Vec::new();
                 while let Some(next) = seq.next_element()? {
@@ -68,6 +78,17 @@ impl<'de> Deserialize<'de> for Chain {
         }
         d.deserialize_any(ChainVisitor)
     }
+}
+
+/// Each missing value (NaN) as the last known one before it; those before the first known one stay missing.
+pub fn forward_filled(raw: &[f64]) -> Vec<f64> {
+    let mut last = f64::NAN;
+    raw.iter()
+        .map(|value| {
+            last = if value.is_nan() { last } else { *value };
+            last
+        })
+        .collect()
 }
 
 /// A chain fitted on the train rows of a column.
@@ -88,6 +109,13 @@ impl FittedChain {
             transform.as_fitted().apply(&mut series);
         }
         series
+    }
+
+    /// The transforms in front of the first one that looks at earlier rows: they map value to value, so a single
+    /// forecast can be taken there and back without its path.
+    pub fn pointwise(&self) -> FittedChain {
+        let prefix = self.0.iter().take_while(|t| t.as_fitted().memory() == 0);
+        FittedChain(prefix.cloned().collect())
     }
 
     /// Takes a forecast path back to original units, in place: `path[h]` is the transformed value `h + 1` rows after
@@ -113,7 +141,7 @@ impl fmt::Display for FittedChain {
         if self.0.is_empty() {
             return f.write_str("none");
         }
-        let names: Vec<&str> = self.0.iter().map(FittedTransform::name).collect();
+        let names: Vec<String> = self.0.iter().map(FittedTransform::to_string).collect();
         f.write_str(&names.join(" → "))
     }
 }

@@ -1,5 +1,5 @@
-use super::{Fitted, Transform};
-use crate::data_error::{DataError, Problem};
+use super::{Fitted, Transform, scaled, train_values};
+use crate::data_error::DataError;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -15,27 +15,15 @@ pub struct FittedStandardize {
     pub std: f64,
 }
 
-/// A spread below this part of the largest value is rounding noise.
-const NOISE: f64 = 1e-12;
-
 impl Transform for Standardize {
     type Fitted = FittedStandardize;
 
     fn fit(&self, series: &[f64], train: Range<usize>) -> Result<FittedStandardize, DataError> {
-        let rows = series.get(train).unwrap_or(&[]);
-        // Rows that an earlier `diff` of the chain left without a value.
-        let known: Vec<f64> = rows.iter().copied().filter(|v| v.is_finite()).collect();
-        let Some(&value) = known.first() else {
-            return Err(Problem::NothingToFit { transform: "standardize" }.into());
-        };
+        let known = train_values("standardize", series, train)?;
         let n = known.len() as f64;
         let mean = known.iter().sum::<f64>() / n;
         let std = (known.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
-        let largest = known.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-        if std <= NOISE * largest || std == 0.0 {
-            return Err(Problem::Constant { value }.into());
-        }
-        Ok(FittedStandardize { mean, std })
+        Ok(FittedStandardize { mean, std: scaled("standardize", &known, std)? })
     }
 }
 

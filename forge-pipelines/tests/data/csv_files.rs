@@ -239,16 +239,60 @@ fn repeated_times_are_judged_by_check() {
 fn gaps_of_a_fixed_step() {
     let text = b"t,x\n2020-01-01 00:00,1\n2020-01-01 01:00,2\n2020-01-01 05:00,3\n2020-01-01 06:00,4\n2020-01-01 08:00,5\n";
     let hourly = params("{csv: f.csv, freq: 1h}");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("f.csv"), text).unwrap();
+    let strict = CheckParams { gaps: Severity::Error, ..CheckParams::default() };
     fails(
-        read(&hourly, text),
+        load(&hourly, dir.path(), &strict),
         "E0317",
         Some(4),
         Some("t"),
         &["2 gaps", "4 rows", "2020-01-01T01:00:00Z", "2020-01-01T05:00:00Z", "freq: sessions"],
     );
+    let loaded = read(&hourly, text).unwrap();
+    let frame = &loaded.frame;
+    assert_eq!((frame.rows(), frame.inserted(), loaded.record.rows), (9, 4, 5));
+    assert_eq!(frame.lines, [2, 3, 0, 0, 0, 4, 5, 0, 6]);
+    assert_eq!(frame.time.axis().label(3), "2020-01-01T03:00:00Z");
+    let x = frame.numbers("x").unwrap();
+    assert!(x[1] == 2.0 && x[2..5].iter().all(|v| v.is_nan()) && x[8] == 5.0, "{x:?}");
+    let warning = &loaded.notices[loaded.notices.len() - 1];
+    assert!(warning.code == "E0317" && warning.text.contains("4 rows of step 1h"), "{warning:?}");
+    let seconds = params("{csv: f.csv, freq: 1s}");
+    fails(read(&seconds, text), "E0322", Some(2), Some("t"), &["28796", "freq: sessions"]);
     let two = params("{csv: f.csv, freq: 2h}");
     fails(read(&two, text), "E0318", Some(3), Some("t"), &["2h"]);
     assert!(read(&params("{csv: f.csv, freq: sessions}"), text).is_ok());
     assert_eq!(read(&CsvParams::new("f.csv"), text).unwrap().frame.freq.to_string(), "sessions");
     fails(read(&params("{csv: f.csv, freq: 1d, time: rows}"), text), "E0321", None, None, &["time column"]);
+}
+
+#[test]
+fn business_days() {
+    // 5 March 2020 is a Thursday; Friday is missing, and 14 March is a Saturday.
+    let text = b"Date,x\n2020-03-04,1\n2020-03-05,2\n2020-03-09,3\n2020-03-13,4\n";
+    let p = params("{csv: f.csv, freq: business}");
+    let loaded = read(&p, text).unwrap();
+    assert_eq!((loaded.frame.rows(), loaded.frame.freq.season()), (4, 5));
+    let warning = &loaded.notices[loaded.notices.len() - 1];
+    assert!(
+        warning.code == "E0317" && warning.text.contains("2 gaps hide 4 rows of step business"),
+        "{warning:?}"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("f.csv"), b"Date,x\n2020-03-13,1\n2020-03-14,2\n2020-03-16,2\n").unwrap();
+    let strict = CheckParams { gaps: Severity::Error, ..CheckParams::default() };
+    fails(load(&p, dir.path(), &strict), "E0323", Some(3), Some("Date"), &["2020-03-14", "sessions"]);
+}
+
+#[test]
+fn sentinels_are_missing_values() {
+    let p = params("{csv: f.csv, sentinels: [-9999, 99.9]}");
+    let loaded = read(&p, b"x,y\n-9999,1\n3,99.9\n-9999.0,-9998\n").unwrap();
+    let x = loaded.frame.numbers("x").unwrap();
+    assert!(x[0].is_nan() && x[1] == 3.0 && x[2].is_nan());
+    assert_eq!(loaded.frame.numbers("y").unwrap()[2], -9998.0);
+    assert_eq!(loaded.record.missing, 3);
+    let said: Vec<&str> = loaded.notices.iter().map(|n| n.text.as_str()).collect();
+    assert!(said.contains(&"`x`: 2 values are sentinels, taken for missing"), "{said:?}");
 }

@@ -13,7 +13,8 @@ fn survive(params: &CsvParams, bytes: Vec<u8>) {
             let frame = &loaded.frame;
             assert!(frame.rows() >= 2);
             assert_eq!(frame.time.axis().len(), frame.rows());
-            assert!(frame.lines.is_sorted_by(|a, b| a < b));
+            let lines: Vec<u64> = frame.lines.iter().copied().filter(|line| *line > 0).collect();
+            assert!(lines.is_sorted_by(|a, b| a < b) && lines.len() + frame.inserted() == frame.rows());
             assert!(frame.time.times().is_sorted());
             let _ = CheckParams::default().check(frame).map_err(|e| (e.to_string(), e.hint()));
             for name in frame.names() {
@@ -31,8 +32,13 @@ fn survive(params: &CsvParams, bytes: Vec<u8>) {
 
 fn any_params() -> impl Strategy<Value = CsvParams> {
     let time = prop_oneof![Just(None), Just(Some("rows")), Just(Some("Date")), Just(Some("c1"))];
-    let freq =
-        prop_oneof![Just(None), Just(Some(Freq::Sessions)), Just(Some(Freq::Step { seconds: 86_400 }))];
+    let freq = prop_oneof![
+        Just(None),
+        Just(Some(Freq::Sessions)),
+        Just(Some(Freq::Step { seconds: 86_400 })),
+        Just(Some(Freq::Step { seconds: 1 })),
+        Just(Some(Freq::Business))
+    ];
     let sign = prop_oneof![Just(None), any::<char>().prop_map(Some), Just(Some(';')), Just(Some('.'))];
     (time, freq, any::<bool>(), 0_usize..4, sign.clone(), sign).prop_map(
         |(time, freq, header, skip_rows, delimiter, decimal)| CsvParams {

@@ -3,9 +3,12 @@
 #![cfg(test)]
 
 mod baselines;
+mod clean;
 mod csv_files;
 mod csv_fuzz;
+mod future;
 mod metrics;
+mod missing;
 mod params;
 mod prices;
 mod roles;
@@ -15,8 +18,9 @@ mod transforms;
 mod windows;
 
 use forge_pipelines::frame::{Column, ColumnData, Frame, TimeColumn};
-use forge_pipelines::prepare::{Prepared, Roles};
-use forge_pipelines::sources::{CheckParams, CsvParams, Freq, Loaded, load};
+use forge_pipelines::prepare::Prepared;
+use forge_pipelines::roles::Roles;
+use forge_pipelines::sources::{CheckParams, CsvParams, Freq, Loaded, Severity, load};
 use forge_pipelines::split::Split;
 use forge_pipelines::transforms::TransformParam;
 use std::path::{Path, PathBuf};
@@ -42,6 +46,7 @@ fn frame(columns: &[(&str, Vec<f64>)]) -> Frame {
             .map(|(name, values)| Column { name: (*name).into(), data: ColumnData::Number(values.clone()) })
             .collect(),
         lines: (2..rows as u64 + 2).collect(),
+        missing_target: Severity::Warn,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use forge_pipelines::baselines::BaselineParam;
 use forge_pipelines::metrics::MetricParam;
-use forge_pipelines::prepare::Roles;
+use forge_pipelines::roles::Roles;
 use forge_pipelines::sources::{CheckParams, CsvParams, TimeParam};
 use forge_pipelines::split::SplitParams;
 use forge_pipelines::transforms::{Chain, TransformParam::*};
@@ -32,10 +32,14 @@ fn the_forms_of_roles() {
     assert_eq!(full.0[0], ("Close".to_string(), Chain(vec![Log, Diff, Standardize])));
     assert_eq!(full.0[1], ("Volume".to_string(), Chain(vec![Log])));
     assert_eq!(full.0[2], ("Adj Close".to_string(), Chain(vec![])));
+    let seasonal: Roles = kept("{load: [log1p, {seasonal_diff: 24}, robust], temp: {seasonal_diff: 7}}");
+    assert_eq!(seasonal.0[0].1, Chain(vec![Log1p, SeasonalDiff(24.try_into().unwrap()), Robust]));
+    assert_eq!(seasonal.0[1].1, Chain(vec![SeasonalDiff(7.try_into().unwrap())]));
     assert_eq!(kept::<Roles>("[temp, humid]"), Roles::names(["temp", "humid"]));
     assert_eq!(kept::<Roles>("Close"), Roles::one("Close", [Standardize]));
     for (yaml, word) in [
         ("{Close: [lgo]}", "lgo"),
+        ("{Close: [{seasonal_diff: 0}]}", "0"),
         ("{Close: [log], Close: [log]}", "named twice"),
         ("[Close, Close]", "named twice"),
         ("{Close: }", "list of transforms"),

@@ -1,7 +1,8 @@
 //! Columns in their roles.
 
 use crate::{frame, prepared, prices};
-use forge_pipelines::prepare::{Prepared, Roles, autocorrelation};
+use forge_pipelines::prepare::{Prepared, autocorrelation};
+use forge_pipelines::roles::Roles;
 use forge_pipelines::split::{Split, SplitParams};
 use forge_pipelines::transforms::TransformParam::*;
 
@@ -30,22 +31,6 @@ fn targets_come_first_and_their_own_past_is_an_input() {
     assert_eq!(overview.transform, "log → diff → standardize");
     // Daily returns hardly correlate; a wrong series (levels) would give 0.99.
     assert!(overview.autocorrelation.len() == 20 && overview.autocorrelation.iter().all(|r| r.abs() < 0.1));
-}
-
-#[test]
-fn missing_values_are_counted_never_dropped() {
-    let mut values: Vec<f64> = (0..100).map(f64::from).collect();
-    values[40] = f64::NAN;
-    values[60] = f64::NAN;
-    let data = frame(&[("y", values), ("unused", vec![f64::NAN; 100])]);
-    let s = SplitParams::default().split(100).unwrap();
-    let error = Prepared::new(&data, &s, &Roles::names(["y"]), &Roles::default()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "memory:42: column `y`: 2 of 100 values are missing, the first on this line"
-    );
-    assert_eq!(error.code(), "E0350");
-    assert!(error.hint().is_some());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use forge_pipelines::prepare::Prepared;
 use forge_pipelines::split::{Split, SplitParams};
 use forge_pipelines::transforms::TransformParam::{self, *};
 use forge_pipelines::windows::{WindowParams, Windows};
-use forge_pipelines::{frame::Frame, prepare::Roles};
+use forge_pipelines::{frame::Frame, roles::Roles};
 use proptest::prelude::*;
 
 fn ramp(rows: usize) -> Vec<f64> {

@@ -66,7 +66,7 @@ impl CellKind for Training {
             outputs: data.windows.params.horizon * data.windows.targets(),
         };
         let mut model = kind.build(&model_params, shape, &Init::new(run.spec.seed).on(run.device))?;
-        let mut history = fit(run, &params, &data, &mut *model).map_err(|mut failure| {
+        let mut history = fit(run, &params, &resolved, &data, &mut *model).map_err(|mut failure| {
             let train = run.cell.action("train").map(|a| run.spec.document().key_place_of(&a.path));
             failure.finding.place = failure.finding.place.or(train);
             failure

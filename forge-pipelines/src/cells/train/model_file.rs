@@ -18,7 +18,15 @@ pub(super) fn describe(
     let columns: Vec<Json> = prepared
         .inputs
         .iter()
-        .map(|c| json!({"name": c.name, "transforms": c.chain, "last": c.raw[start..]}))
+        .map(|c| {
+            // A missing value is null, filled with the one before it; the first has nothing before it here.
+            let mut last: Vec<Option<f64>> =
+                c.raw[start..].iter().map(|v| v.is_finite().then_some(*v)).collect();
+            if let (Some(first), Some(filled)) = (last.first_mut(), c.filled.get(start)) {
+                *first = filled.is_finite().then_some(*filled);
+            }
+            json!({"name": c.name, "transforms": c.chain, "last": last, "masked": c.missing() > 0})
+        })
         .collect();
     let times: Vec<String> = (start..prepared.rows()).map(|row| prepared.axis.label(row)).collect();
     json!({
@@ -28,6 +36,8 @@ pub(super) fn describe(
         "shape": shape,
         "horizon": data.windows.params.horizon,
         "targets": prepared.target_count,
+        "known_ahead": prepared.future_count,
+        "calendar": prepared.calendar,
         "columns": columns,
         "last_times": times,
         "frequency": data.columns.freq.to_string(),
