@@ -49,6 +49,12 @@ impl Failure {
     pub fn new(exit: Exit, finding: Diagnostic) -> Self {
         Failure { exit, finding: Box::new(finding) }
     }
+
+    /// The same failure, with the place in the spec that it comes from.
+    pub fn at(mut self, place: Place, label: impl Into<String>) -> Self {
+        self.finding = Box::new(self.finding.at(place, label));
+        self
+    }
 }
 
 impl From<Diagnostic> for Failure {

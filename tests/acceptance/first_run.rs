@@ -161,9 +161,11 @@ fn the_same_spec_gives_the_same_bytes() {
         bench.forge("run short.yaml").with_code(0);
         let dir = bench.run();
         let bytes = |file: &str| std::fs::read(dir.path().join(file)).unwrap();
-        // `last.safetensors` holds the history, too, and with it how long each epoch took.
-        let chosen = ["predictions.parquet", "fits/lstm/best.safetensors"];
-        chosen.map(|file| (file, bytes(file))).into_iter().collect::<BTreeMap<_, _>>()
+        // `last.safetensors` also holds how long each epoch took.
+        ["predictions.parquet", "fits/lstm/best.safetensors"]
+            .map(|file| (file, bytes(file)))
+            .into_iter()
+            .collect::<BTreeMap<_, _>>()
     };
     let (first, second) = (outcome(), outcome());
     for (file, bytes) in &first {

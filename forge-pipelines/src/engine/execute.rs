@@ -90,7 +90,7 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     if let Some(subscriber) = options.subscriber {
         // Said before anyone could listen: what the run is called.
         let began = |line: &&EventLine| matches!(line.event, RunEvent::RunStarted { .. });
-        active.dir().events().iter().flatten().filter(began).next_back().iter().for_each(|l| subscriber(l));
+        active.dir().events().iter().flatten().rfind(began).iter().for_each(|line| subscriber(line));
         active.events().subscribe(subscriber);
     }
     let mut session = Session {
@@ -332,7 +332,9 @@ impl Session<'_> {
         let place = cell.actions.first().map(|action| document.key_place_of(&action.path));
         match (&failure.finding.place, place) {
             (None, Some(place)) => failure.finding.place = Some(place),
-            (Some(_), Some(place)) => failure.finding.context.push((place, "in this cell".into())),
+            (Some(Place::Data(_)), Some(place)) if failure.finding.context.is_empty() => {
+                failure.finding.context.push((place, "in this cell".into()));
+            }
             _ => {}
         }
         failure.finding.cell.get_or_insert_with(|| cell.id.clone());
