@@ -13,6 +13,7 @@ mod failure;
 pub mod frame;
 pub mod metrics;
 pub mod models;
+pub mod predict;
 pub mod prepare;
 mod registry;
 pub mod run;
