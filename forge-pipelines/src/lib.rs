@@ -20,11 +20,12 @@ pub mod run;
 pub mod sources;
 pub mod spec;
 pub mod split;
+pub mod starter;
 pub mod transforms;
 pub mod value;
 pub mod windows;
 
 pub use data_error::{DataError, Problem};
 pub use dataset::WindowDataset;
-pub use failure::{Exit, Failure};
+pub use failure::{Exit, Failure, RUN_CODES};
 pub use registry::Registry;

@@ -2,7 +2,9 @@
 
 mod check;
 mod doctor;
+mod explain;
 mod ls;
+mod new;
 mod open;
 mod predict;
 mod progress;
@@ -34,12 +36,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Write a commented spec for a data file
+    New {
+        /// The spec to write; the name of the data file with `.yaml` if not given.
+        spec: Option<PathBuf>,
+        /// The data, a CSV file.
+        #[arg(long, value_name = "FILE.csv")]
+        from: PathBuf,
+    },
     /// Run a spec and write its report
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
     /// Check a spec without touching its data
     #[command(after_help = EXIT_CODES)]
     Check(SpecArgs),
+    /// Print the plan of a spec, every value with its origin; or what a code such as E0102 means
+    Explain(SpecArgs),
     /// Make the report of a run again
     Report {
         /// The run.
@@ -117,12 +129,14 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 internal fault, 2 spec or usage, 3
 pub fn main_with(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
     let exit = match &cli.verb {
+        Verb::New { spec, from } => new::new(spec.as_deref(), from, &cli, &registry),
         Verb::Run(args) => run::run(args, &cli, &registry),
         Verb::Check(args) => check::check(args, &cli, &registry),
         Verb::Report { run, open } => report::report(run, *open, &cli).unwrap_or_else(|error| told(&error)),
         Verb::Predict { run, fit, csv } => {
             predict::predict(run, fit.as_deref(), csv.as_deref(), &cli, &registry)
         }
+        Verb::Explain(args) => explain::explain(args, &cli, &registry),
         Verb::Ls => ls::ls(&cli).unwrap_or_else(|error| told(&error)),
         Verb::Show { run } => show::show(run, &cli).unwrap_or_else(|error| told(&error)),
         Verb::Schema => {
