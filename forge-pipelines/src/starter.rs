@@ -9,7 +9,8 @@ const TARGETS: [&str; 9] =
     ["close", "adj close", "price", "value", "y", "target", "temp", "temperature", "rate"];
 
 /// The text of a spec that forecasts a column of a file, as `forge new --from` writes it. `location` is the file's path
-/// from the spec's folder. None if no column can be forecast: all hold text, a constant, or missing values.
+/// from the spec's folder. None if no column can be forecast: all hold text, a constant, or mostly
+/// missing values. Columns without missing values are preferred.
 ///
 /// ```
 /// use forge_pipelines::{sources::CsvParams, starter};
@@ -24,13 +25,14 @@ pub fn spec(location: &str, loaded: &Loaded) -> Option<String> {
     let usable: Vec<&Column> = frame.columns.iter().filter(|c| is_usable(c)).collect();
     let rank = |c: &Column| TARGETS.iter().position(|name| c.name.eq_ignore_ascii_case(name));
     let named = usable.iter().filter_map(|c| Some((rank(c)?, *c))).min_by_key(|(rank, _)| *rank);
-    let target = named.map(|(_, c)| c).or(usable.last().copied())?;
+    let most = frame.columns.iter().rfind(|c| is_mostly_there(c));
+    let target = named.map(|(_, c)| c).or(usable.last().copied()).or(most)?;
     let rows = frame.rows();
     let season = frame.freq.season();
     // A tenth of the rows is the validation part, which must hold a whole horizon.
     let horizon = if season > 1 && rows >= 20 * season { season.min(24) } else { 1 };
     let lookback = if season > 1 { 2 * season } else { 30 }.min(rows / 10).max(1);
-    let positive = values(target).iter().all(|v| *v > 0.0);
+    let positive = values(target).iter().all(|v| v.is_nan() || *v > 0.0);
     let (chain, why) = match frame.freq {
         Freq::Sessions if positive => {
             ("[log, diff, standardize]", "returns: a price itself wanders without a level")
@@ -72,7 +74,7 @@ cells:
   - id: prep
     target: {{{target}: {chain}}}   # {why}; inverted before every metric
 ",
-        title = word(&format!("{} of {}", target.name, location)),
+        title = word(&format!("{} of {}", target.name, location.rsplit('/').next().unwrap_or(location))),
         freq = frame.freq,
         location = word(location),
         target = word(&target.name),
@@ -117,6 +119,12 @@ fn values(column: &Column) -> &[f64] {
 fn is_usable(column: &Column) -> bool {
     let values = values(column);
     values.iter().all(|v| v.is_finite()) && values.iter().any(|v| *v != values[0])
+}
+
+/// Numbers, more than half of them there, that are not all the same.
+fn is_mostly_there(column: &Column) -> bool {
+    let known: Vec<f64> = values(column).iter().copied().filter(|v| v.is_finite()).collect();
+    2 * known.len() > values(column).len() && known.iter().any(|v| *v != known[0])
 }
 
 /// Text as a YAML value: as it is where that is plain, otherwise in quotes.

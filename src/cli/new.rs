@@ -1,5 +1,5 @@
 use super::{Cli, failed, terminal};
-use crate::pipelines::sources::{CsvParams, Source};
+use crate::pipelines::sources::{CheckParams, CsvParams, Source};
 use crate::pipelines::{Exit, Failure, Registry, engine, starter};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,11 @@ pub fn new(spec: Option<&Path>, data: &Path, cli: &Cli, registry: &Registry) -> 
     if let Err(refusal) = engine::check(&path, &[], registry) {
         terminal::findings(&refusal.findings);
         return refusal.exit;
+    }
+    // What only the data shows, such as repeated times, is better known now than at the first run.
+    if let Err(error) = CheckParams::default().check(&loaded.frame) {
+        terminal::error(&format!("warning: as it is, the data will be refused: {error}"));
+        error.hint().iter().for_each(|hint| terminal::error(&format!("         {hint}")));
     }
     if cli.json {
         terminal::line(&serde_json::json!({"spec": path}).to_string());
