@@ -94,6 +94,10 @@ macro_rules! problems {
             $($(#[doc = $doc])+ #[error($message)] $name { $($(#[doc = $fdoc])+ $field: $ty),* },)+
         }
 
+        /// Every code of data and its guards with what it means; a code that stands for several problems comes several
+        /// times.
+        pub const CODES: &[(&str, &str)] = &[$(($code, concat!($($doc),+))),+];
+
         impl Problem {
             /// The code, such as `E0310`.
             pub fn code(&self) -> &'static str {

@@ -35,6 +35,28 @@ impl Exit {
     }
 }
 
+/// Codes of runs, which no spec and no data file is to blame for, each with what it means.
+pub const RUN_CODES: &[(&str, &str)] = &[
+    ("E0390", "A warning that `--strict` made an error. Mend what it says, or run without `--strict`."),
+    (
+        "E0391",
+        "A fit of a run cannot forecast: its model file is of another version or kind, or the history given is too \
+         short. `forge predict RUN --csv FILE` needs the columns of the model, with at least as many rows as it looks \
+         back.",
+    ),
+    (
+        "E0701",
+        "A file or folder cannot be read or written: the disk is full, the folder is read-only or gone, or a file \
+         stands where a folder is needed. What was written before is whole; once there is room, the same command goes \
+         on from the last checkpoint.",
+    ),
+    (
+        "E0703",
+        "The report cannot be written. The run itself is complete: `forge report RUN` makes its report again.",
+    ),
+    ("E0901", "A fault of this program. Please report it, with the spec and `forge doctor`."),
+];
+
 /// Why a cell could not go on.
 #[derive(Clone, Debug)]
 pub struct Failure {

@@ -30,6 +30,8 @@ pub fn run(run: &RunArgs, cli: &Cli, registry: &Registry) -> Exit {
         spec_path: &args.spec,
         command: command(args),
         fresh: run.fresh,
+        strict: run.strict,
+        smoke: run.smoke,
         interrupt,
         subscriber: Some(if cli.json { progress::json() } else { progress::people() }),
         render: &render,
@@ -55,11 +57,14 @@ pub fn run(run: &RunArgs, cli: &Cli, registry: &Registry) -> Exit {
             terminal::line(&report.display().to_string());
         }
     }
+    if let Some(report) = finished.report.as_ref().filter(|_| run.open) {
+        super::open::open(report);
+    }
     finished.exit
 }
 
 /// The report and its figures, into the run directory.
-fn render(notebook: &Notebook, dir: &RunDir) -> Result<PathBuf, String> {
+pub fn render(notebook: &Notebook, dir: &RunDir) -> Result<PathBuf, String> {
     let report = Report::from(notebook);
     for (n, figure) in report.figures().iter().enumerate() {
         dir.write_figure(n + 1, &figure.name, &figure.json).map_err(|e| e.to_string())?;

@@ -40,6 +40,7 @@ pub struct Learner {
     listeners: Vec<Box<dyn Listener>>,
     interrupt: Arc<AtomicBool>,
     monitor: Option<String>,
+    step_limit: usize,
     fingerprint: String,
     resume: Option<Snapshot>,
 }
@@ -59,6 +60,7 @@ impl Learner {
             listeners: Vec::new(),
             interrupt: Arc::default(),
             monitor: None,
+            step_limit: usize::MAX,
             fingerprint: String::new(),
             resume: None,
         }
@@ -121,6 +123,12 @@ impl Learner {
     /// The metric that the history names as the one that decides.
     pub fn monitor(mut self, metric: impl Into<String>) -> Self {
         self.monitor = Some(metric.into());
+        self
+    }
+
+    /// At most this many steps an epoch: to see that everything runs.
+    pub fn steps_per_epoch(mut self, limit: usize) -> Self {
+        self.step_limit = limit;
         self
     }
 
@@ -202,7 +210,7 @@ impl Learner {
         let first_epoch = resume.as_ref().map_or(0, |s| s.history.epochs.len());
         outlet.send(Event::TrainBegin {
             epochs: self.epochs,
-            steps_per_epoch: train.len().div_ceil(self.batch_size),
+            steps_per_epoch: train.len().div_ceil(self.batch_size).min(self.step_limit),
             parameters: history.parameters,
             first_epoch,
         });
@@ -332,7 +340,7 @@ impl Learner {
     ) -> Result<Option<f64>> {
         let order = Stream::new(self.seed, "order").at(epoch as u64).permutation(train.len());
         let (mut total, mut samples) = (0.0, 0.0_f64);
-        for (number, indices) in order.chunks(self.batch_size).enumerate() {
+        for (number, indices) in order.chunks(self.batch_size).enumerate().take(self.step_limit) {
             if self.interrupt.load(Ordering::Relaxed) {
                 return Ok(None);
             }

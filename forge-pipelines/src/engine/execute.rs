@@ -6,7 +6,7 @@ use crate::cells::{CellRun, ShowParam, draw};
 use crate::failure::{Exit, Failure};
 use crate::registry::Registry;
 use crate::run::{
-    ActiveRun, Environment, EventLine, Home, NewRun, Outcome, PlannedCell, RunDir, RunEvent, RunState,
+    ActiveRun, Environment, EventLine, Home, NewRun, Outcome, PlannedCell, RunDir, RunEvent, RunState, SMOKE,
     write_predictions,
 };
 use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Diagnostics, Path as SpecPath, Place, Spec};
@@ -38,6 +38,10 @@ pub struct RunOptions<'a> {
     pub command: String,
     /// Whether to begin a new run even if the newest one of this spec was interrupted or killed.
     pub fresh: bool,
+    /// Whether a warning ends the run.
+    pub strict: bool,
+    /// Whether to train only a few steps, to see that every cell runs.
+    pub smoke: bool,
     /// Set when the user wants the run to end.
     pub interrupt: Arc<AtomicBool>,
     /// Hears every event.
@@ -70,7 +74,8 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     });
     let overrides: Vec<String> = spec.document().overrides().map(str::to_string).collect();
     let text = spec.document().text().as_bytes();
-    let new = NewRun { title: &title, task: "forecast", spec: text, overrides: &overrides, tags: &[] };
+    let tags: &[String] = if options.smoke { &[SMOKE.to_string()] } else { &[] };
+    let new = NewRun { title: &title, task: "forecast", spec: text, overrides: &overrides, tags };
     let created = device(spec).and_then(|device| {
         let resumed = if options.fresh { None } else { options.home.resume_run(&new)? };
         let active = match resumed {
@@ -101,6 +106,8 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
         base: options.spec_path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
         device,
         interrupt: &options.interrupt,
+        strict: options.strict,
+        smoke: options.smoke,
         values: Vec::new(),
         results: BTreeMap::new(),
         sources: Vec::new(),
@@ -191,6 +198,8 @@ struct Session<'a> {
     base: &'a Path,
     device: Device,
     interrupt: &'a Arc<AtomicBool>,
+    strict: bool,
+    smoke: bool,
     values: Vec<(String, Value)>,
     results: BTreeMap<String, Option<f64>>,
     sources: Vec<SourceRecord>,
@@ -209,6 +218,10 @@ impl Session<'_> {
             actions: cell.actions.iter().map(|a| a.name.clone()).collect(),
         };
         self.active.events().emit(RunEvent::Plan { cells: self.spec.cells.iter().map(planned).collect() })?;
+        if self.smoke {
+            let text = "a smoke run: only a few steps were trained, so its numbers mean nothing";
+            self.notice(None, Notice { code: String::new(), level: Level::Note, text: text.into() })?;
+        }
         if self.spec.threads.is_some_and(|threads| threads > 1) {
             let text = "this version computes on one thread, whatever `threads` says; the result is the same";
             self.notice(None, Notice { code: String::new(), level: Level::Note, text: text.into() })?;
@@ -260,6 +273,7 @@ impl Session<'_> {
                 active: self.active,
                 device: &self.device,
                 interrupt: self.interrupt,
+                smoke: self.smoke,
                 outputs: Vec::new(),
                 notices: Vec::new(),
                 sources: Vec::new(),
@@ -295,7 +309,12 @@ impl Session<'_> {
         }
         self.results.extend(results);
         for notice in notices {
+            let warning = (self.strict && notice.level == Level::Warning).then(|| notice.clone());
             self.notice(Some(&cell.id), notice)?;
+            if let Some(warning) = warning.filter(|_| result.is_ok()) {
+                self.values.truncate(before);
+                result = Err(too_strict(&warning));
+            }
         }
         let seconds = clock.elapsed().as_secs_f64();
         match result {
@@ -407,6 +426,7 @@ impl Session<'_> {
         self.notebook.resolved_spec = lock::yaml(self.spec, &cells);
         self.notebook.sources = self.sources.clone();
         self.notebook.facts = self.facts();
+        dir.write_notebook(&self.notebook)?;
         render(&self.notebook, dir).map(Some).map_err(|message| {
             Failure::new(Exit::Resource, Diagnostic::error("E0703", format!("the report: {message}")))
         })
@@ -458,6 +478,15 @@ impl Session<'_> {
         facts.push(Fact::new("run", &record.id));
         facts
     }
+}
+
+/// A warning as the error that `--strict` makes of it.
+fn too_strict(warning: &Notice) -> Failure {
+    const GUARDS: [&str; 8] = ["L05", "L06", "L07", "L09", "L10", "L11", "L12", "L13"];
+    let guard = GUARDS.into_iter().find(|code| *code == warning.code);
+    let (exit, code) = guard.map_or((Exit::Data, "E0390"), |code| (Exit::Leak, code));
+    let finding = Diagnostic::error(code, warning.text.clone());
+    Failure::new(exit, finding.help("`--strict` makes an error of this warning"))
 }
 
 /// A cell that the spec does not write.

@@ -2,11 +2,13 @@
 
 mod claims;
 mod execute;
+mod explain;
 mod lock;
 mod plan;
 mod verdict;
 
 pub use execute::{Finished, Renderer, RunOptions, Subscriber, execute};
+pub use explain::{ExplainedCell, ExplainedModel, ExplainedValue, explain};
 pub use plan::{Planned, plan};
 
 use crate::failure::Exit;

@@ -126,7 +126,7 @@ impl ActiveRun {
         Ok(ActiveRun { dir, record, clock, events, metrics, resumed: None, _lease: lease })
     }
 
-    /// What had become of the run before it went on: `lost` or `interrupted`. None if it began just now.
+    /// What had become of the run before it went on: `lost`, `interrupted` or `failed`. None if it began just now.
     pub fn resumed(&self) -> Option<RunState> {
         self.resumed
     }

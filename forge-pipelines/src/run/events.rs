@@ -36,7 +36,7 @@ pub enum RunEvent {
     RunResumed {
         /// Id of the run.
         run: String,
-        /// What had become of it: `lost` or `interrupted`.
+        /// What had become of it: `lost`, `interrupted` or `failed`.
         was: RunState,
     },
     /// What is going to be done.

@@ -178,7 +178,8 @@ impl Home {
 
     fn previous_of(&self, spec_hash: &str) -> Result<Option<String>, RunError> {
         let same = |run: &RunSummary| {
-            run.record.as_ref().is_ok_and(|record| record.spec_hash == spec_hash && record.is_comparable())
+            let fits = |record: &RunRecord| record.spec_hash == spec_hash && record.is_comparable();
+            run.record.as_ref().is_ok_and(fits)
         };
         Ok(self.runs()?.into_iter().find(same).map(|run| run.id))
     }

@@ -14,6 +14,7 @@
 //! | `events.jsonl`, `log.txt` | [`EventLine`]s; the same without batches, in plain words |
 //! | `metrics.jsonl` | training metrics, one number a line |
 //! | `predictions.parquet` | all forecasts, see [`write_predictions`] |
+//! | `notebook.json` | all that the report shows |
 //! | `figures/`, `fits/<id>/`, `report.html` | figures, weights, the report |
 //! | `lease.json` | [`LeaseRecord`], while the run is at work |
 
@@ -41,4 +42,4 @@ pub use home::{Home, RunSummary};
 pub use lease::LeaseRecord;
 pub use log::{EventLog, MetricLog};
 pub use predictions::{read_predictions, write_predictions};
-pub use record::{Metrics, RUN_SCHEMA, RunRecord, RunState};
+pub use record::{Metrics, RUN_SCHEMA, RunRecord, RunState, SMOKE};

@@ -1,14 +1,15 @@
 //! The same command again: taking over the directory of a run that was interrupted or killed.
 
 use super::{ActiveRun, Home, NewRun, RunDir, RunError, RunRecord, RunState, lease};
+use crate::failure::Exit;
 use jiff::Timestamp;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 
 impl Home {
-    /// Takes over the newest run of this spec, with these overrides and tags, if it was interrupted or killed: in its
-    /// own directory, under its own id. None if that run ended in another way, or there is none; a run that is at work
+    /// Takes over the newest run of this spec, with these overrides and tags, if it was interrupted or killed, or
+    /// failed for want of a resource such as room on the disk: in its own directory, under its own id. None if that run ended in another way, or there is none; a run that is at work
     /// is passed over.
     ///
     /// Its logs go on where they stopped. Its fits are for the caller to go on with.
@@ -30,8 +31,13 @@ impl Home {
             .into_iter()
             .filter_map(|run| run.record.ok())
             .find(|record| same(record) && record.state != RunState::Running);
-        let Some(mut record) = newest.filter(|r| matches!(r.state, RunState::Lost | RunState::Interrupted))
-        else {
+        // What failed for want of room or rights can go on once there is some.
+        let can_go_on = |r: &RunRecord| match r.state {
+            RunState::Lost | RunState::Interrupted => true,
+            RunState::Failed => r.exit_code == Some(Exit::Resource.code()),
+            RunState::Running | RunState::Finished => false,
+        };
+        let Some(mut record) = newest.filter(can_go_on) else {
             return Ok(None);
         };
         let was = record.state;

@@ -18,6 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Metrics of the validation part that are computed after each epoch, in original units.
 const VAL_METRICS: [MetricParam; 3] = [MetricParam::Mae, MetricParam::Rmse, MetricParam::Mase];
 
+/// Training steps of a smoke run.
+const SMOKE_STEPS: usize = 3;
+
 /// Trains with the callbacks that the parameters ask for; events go to the run directory.
 pub(super) fn fit(
     run: &mut CellRun<'_>,
@@ -48,6 +51,9 @@ pub(super) fn fit(
         .fingerprint(fingerprint)
         .interrupt(run.interrupt.clone())
         .listener(move |event: &Event| writer.write(event));
+    if run.smoke {
+        learner = learner.steps_per_epoch(SMOKE_STEPS);
+    }
     if params.loss == LossParam::Mae {
         learner = learner.loss(|prediction: &Tensor, target: &Tensor| prediction.mae(target));
     }

@@ -55,7 +55,10 @@ impl CellKind for Training {
 
     fn run(&self, run: &mut CellRun<'_>) -> Result<Option<Value>, Failure> {
         let Value::Windows(data) = run.input(ValueKind::Windows)?.clone() else { return Ok(None) };
-        let params: TrainParams = run.params("train")?;
+        let mut params: TrainParams = run.params("train")?;
+        if run.smoke {
+            params.epochs = 1;
+        }
         let Some(action) = run.cell.action("model") else { return Ok(None) };
         let resolved = self.resolve(run.spec, action, run.registry)?;
         let (kind, model_params) =
