@@ -31,7 +31,7 @@ struct Cli {
 enum Verb {
     /// Run a spec and write its report
     #[command(after_help = EXIT_CODES)]
-    Run(SpecArgs),
+    Run(RunArgs),
     /// Check a spec without touching its data
     #[command(after_help = EXIT_CODES)]
     Check(SpecArgs),
@@ -53,6 +53,16 @@ struct SpecArgs {
     /// Set a value of the spec, for example `-s window.horizon=5`; may be given again.
     #[arg(short = 's', long = "set", value_name = "ADDRESS=VALUE")]
     set: Vec<String>,
+}
+
+/// What `forge run` takes.
+#[derive(clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Begin a new run, even if the newest one of this spec was interrupted or killed and could go on.
+    #[arg(long)]
+    fresh: bool,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 internal fault, 2 spec or usage, 3 data check, 4 leakage guard, \

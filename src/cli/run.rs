@@ -1,4 +1,4 @@
-use super::{Cli, SpecArgs, progress, terminal};
+use super::{Cli, RunArgs, SpecArgs, progress, terminal};
 use crate::history::Notebook;
 use crate::pipelines::engine::{self, RunOptions};
 use crate::pipelines::run::{Home, RunDir};
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `forge run`: runs a spec and writes its report.
-pub fn run(args: &SpecArgs, cli: &Cli, registry: &Registry) -> Exit {
+pub fn run(run: &RunArgs, cli: &Cli, registry: &Registry) -> Exit {
+    let args = &run.spec;
     let planned = match engine::check(&args.spec, &args.set, registry) {
         Ok(planned) => planned,
         Err(refusal) => {
@@ -28,6 +29,7 @@ pub fn run(args: &SpecArgs, cli: &Cli, registry: &Registry) -> Exit {
         home: Home::new(&cli.home),
         spec_path: &args.spec,
         command: command(args),
+        fresh: run.fresh,
         interrupt,
         subscriber: Some(if cli.json { progress::json() } else { progress::people() }),
         render: &render,
@@ -44,7 +46,9 @@ pub fn run(args: &SpecArgs, cli: &Cli, registry: &Registry) -> Exit {
         terminal::error(&format!("error: assert failed: {claim}"));
     }
     if finished.exit == Exit::Interrupted {
-        terminal::error("interrupted; what was finished is in the run directory");
+        terminal::error(
+            "interrupted; the same command goes on from here, a training from its last finished epoch",
+        );
     }
     if !cli.json {
         if let Some(verdict) = &finished.verdict {

@@ -1,6 +1,7 @@
-use super::{Callback, Flow, State};
-use crate::Result;
+use super::{Callback, CallbackState, Flow, State};
 use crate::optim::Plateau;
+use crate::{Error, Result};
+use serde_json::json;
 
 /// Lowers the learning rate when a metric no longer falls; see [`Plateau`].
 #[derive(Debug)]
@@ -22,5 +23,21 @@ impl Callback for ReduceOnPlateau {
         let rate = self.plateau.next_rate(metric, state.optimizer.learning_rate());
         state.optimizer.set_learning_rate(rate);
         Ok(Flow::Continue)
+    }
+
+    fn state(&self) -> CallbackState {
+        let values = json!({"callback": "plateau", "monitor": self.monitor, "plateau": self.plateau});
+        CallbackState { values, tensors: Vec::new() }
+    }
+
+    fn load_state(&mut self, state: CallbackState) -> Result<()> {
+        let wrong = |e| {
+            Error::other(format!(
+                "{} is no state of a plateau ({e}); give the callbacks in the same order",
+                state.values
+            ))
+        };
+        self.plateau = serde_json::from_value(state.values["plateau"].clone()).map_err(wrong)?;
+        Ok(())
     }
 }

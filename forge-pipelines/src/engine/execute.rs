@@ -36,6 +36,8 @@ pub struct RunOptions<'a> {
     pub spec_path: &'a Path,
     /// The command that reproduces the run.
     pub command: String,
+    /// Whether to begin a new run even if the newest one of this spec was interrupted or killed.
+    pub fresh: bool,
     /// Set when the user wants the run to end.
     pub interrupt: Arc<AtomicBool>,
     /// Hears every event.
@@ -75,9 +77,16 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     let title = spec.title.clone().unwrap_or_else(|| {
         options.spec_path.file_stem().map_or("run".to_string(), |stem| stem.to_string_lossy().into_owned())
     });
-    let new = NewRun { title: &title, task: "forecast", spec: spec.document().text().as_bytes(), tags: &[] };
+    let overrides: Vec<String> = spec.document().overrides().map(str::to_string).collect();
+    let text = spec.document().text().as_bytes();
+    let new = NewRun { title: &title, task: "forecast", spec: text, overrides: &overrides, tags: &[] };
     let created = device(spec).and_then(|device| {
-        Ok((device, options.home.create_run(&new, jiff::Timestamp::now()).map_err(Failure::from)?))
+        let resumed = if options.fresh { None } else { options.home.resume_run(&new)? };
+        let active = match resumed {
+            Some(active) => active,
+            None => options.home.create_run(&new, jiff::Timestamp::now())?,
+        };
+        Ok((device, active))
     });
     let (device, active) = match created {
         Ok(created) => created,
@@ -195,6 +204,9 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn begin(&mut self, environment: &Environment) -> Result<(), Failure> {
+        if let Some(was) = self.active.resumed() {
+            self.active.events().emit(RunEvent::RunResumed { run: self.active.record().id.clone(), was })?;
+        }
         self.active.write_environment(environment)?;
         let planned = |cell: &CellSpec| PlannedCell {
             id: cell.id.clone(),

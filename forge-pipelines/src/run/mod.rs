@@ -2,7 +2,8 @@
 //!
 //! [`Home`] holds the runs; [`Home::create_run`] begins one as an [`ActiveRun`], [`Home::find`] opens one as a
 //! [`RunDir`]. Small files are replaced whole ([`write_atomic`]); `events.jsonl` and `metrics.jsonl` grow a line at a
-//! time, and readers ignore a torn last line. A run that was killed is known by its lease.
+//! time, and readers ignore a torn last line. A run that was killed is known by its lease; [`Home::resume_run`] takes it
+//! over.
 //!
 //! | file | content |
 //! |---|---|
@@ -28,6 +29,7 @@ mod lease;
 mod log;
 mod predictions;
 mod record;
+mod resume;
 
 pub use active::{ActiveRun, NewRun, Outcome};
 pub use atomic::write_atomic;

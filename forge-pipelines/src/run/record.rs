@@ -77,6 +77,9 @@ pub struct RunRecord {
     pub parent: Option<String>,
     /// BLAKE3 digest of the spec's bytes, hexadecimal.
     pub spec_hash: String,
+    /// The values laid over the spec, as `ADDRESS=value`, in order: with the spec's bytes they say what is run.
+    #[serde(default)]
+    pub overrides: Vec<String>,
 }
 
 impl RunRecord {

@@ -3,6 +3,7 @@
 mod fit;
 mod model_file;
 mod params;
+mod schedule;
 
 use super::{CellKind, CellRun, Plan, resolved, typed};
 use crate::failure::Failure;
@@ -66,7 +67,7 @@ impl CellKind for Training {
             outputs: data.windows.params.horizon * data.windows.targets(),
         };
         let mut model = kind.build(&model_params, shape, &Init::new(run.spec.seed).on(run.device))?;
-        let mut history = fit(run, &params, &data, &mut *model)?;
+        let mut history = fit(run, &params, &resolved, &data, &mut *model)?;
         if history.stop == StopReason::Interrupted {
             run.summary = format!("interrupted after {} epochs", history.epochs.len());
         }
