@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use forge_core::nn::{Activation, Init, LastStep, Linear, Lstm, Module, Sequential};
-use forge_core::optim::{Adam, Optimizer, Sgd};
+use forge_core::optim::{Adam, Optimizer, Plateau, Schedule, Scheduled, Sgd};
 use forge_core::{Cx, DType, Device, Parameters, Tensor, checkpoint};
 use std::path::Path;
 
@@ -180,4 +180,48 @@ fn huber_and_quantile_losses_are_pytorchs() {
     };
     check("x", "huber", &|x| x.huber(y, 0.75));
     check("z", "pinball", &|z| z.pinball(y, &quantiles));
+}
+
+#[test]
+fn schedules_are_pytorchs_at_every_step() {
+    let golden = Golden::load("schedules");
+    let total = 200;
+    for (name, schedule) in [
+        ("step", Schedule::Step { every: 30, factor: 0.5 }),
+        ("cosine", Schedule::Cosine { total, warmup: 0, floor: 0.1 }),
+        ("cosine_warmup", Schedule::Cosine { total, warmup: 20, floor: 0.0 }),
+        ("one_cycle", Schedule::OneCycle { total }),
+    ] {
+        let rates = golden.values(name);
+        assert_eq!(rates.len() as u64, total);
+        // A schedule as an optimizer meets it: after so many steps.
+        let mut scheduled = Scheduled::new(Box::new(Sgd::new(0.3)), schedule);
+        for (t, &wanted) in rates.iter().enumerate() {
+            scheduled.load_state(&[], t as u64).unwrap();
+            let found = scheduled.learning_rate();
+            // PyTorch computes each rate from the one before, so its rounding adds up.
+            assert!(
+                (found - wanted).abs() <= 1e-12 * 0.3 + 1e-10 * wanted,
+                "{name}, step {t}: {found}, not {wanted}"
+            );
+        }
+        let last = schedule.factor(total);
+        assert!((0.0..=rates[199] / 0.3).contains(&last), "{name} rises again after its end: {last}");
+        assert!((schedule.factor(10 * total) - schedule.factor(total)).abs() <= last, "{name} after its end");
+    }
+}
+
+#[test]
+fn a_plateau_lowers_the_rate_when_pytorch_does_and_its_state_can_be_saved() {
+    let golden = Golden::load("schedules");
+    let (metrics, rates) = (golden.values("plateau.metric"), golden.values("plateau"));
+    let (mut plateau, mut rate) = (Plateau::new(3, 0.5).unwrap(), 0.3);
+    for (epoch, (metric, wanted)) in metrics.iter().zip(&rates).enumerate() {
+        plateau = serde_json::from_str(&serde_json::to_string(&plateau).unwrap()).unwrap();
+        rate = plateau.next_rate(*metric, rate);
+        assert!(relative(rate, *wanted) < 1e-15, "epoch {epoch}: {rate}, not {wanted}");
+    }
+    assert!(rates[79] < 0.1, "the golden curve never falls");
+    let error = Plateau::new(3, 1.5).unwrap_err().to_string();
+    assert_eq!(error, "plateau: factor 1.5 is not between 0 and 1");
 }

@@ -5,10 +5,11 @@
 use forge_core::data::TensorDataset;
 use forge_core::history::{EpochRecord, FitHistory, StopReason};
 use forge_core::learn::{
-    Callback, CallbackState, EarlyStopping, Flow, Goal, Learner, ModelCheckpoint, Snapshot, State,
+    Callback, CallbackState, EarlyStopping, Flow, Goal, Learner, ModelCheckpoint, ReduceOnPlateau, Snapshot,
+    State,
 };
 use forge_core::nn::{Dropout, Init, LastStep, Linear, Lstm, Sequential};
-use forge_core::optim::{Adam, Optimizer, Sgd};
+use forge_core::optim::{Adam, Optimizer, Plateau, Schedule, Scheduled, Sgd};
 use forge_core::rng::Stream;
 use forge_core::{Parameters, Tensor, checkpoint};
 use serde_json::{Value, json};
@@ -220,4 +221,31 @@ fn an_interrupted_epoch_is_repeated_from_its_beginning() {
     let (resumed, again) =
         fit(learner(5, 100, folder.path()).resume(folder.path()).unwrap(), &mut Adam::new(0.02));
     assert_eq!((resumed, exactly(&again)), (weights, exactly(&history)));
+}
+
+#[test]
+fn a_learning_rate_goes_on_where_it_was() {
+    let schedule = Schedule::Cosine { total: 30, warmup: 7, floor: 0.1 };
+    let cosine = || Box::new(Scheduled::new(Box::new(Adam::new(0.02)), schedule)) as Box<dyn Optimizer>;
+    let plain = || Box::new(Adam::new(0.02)) as Box<dyn Optimizer>;
+    let plateau = || ReduceOnPlateau::new("val.loss", Plateau::new(0, 0.5).unwrap());
+    for (name, optimizer) in [("cosine", &cosine as &dyn Fn() -> Box<dyn Optimizer>), ("plateau", &plain)] {
+        let with_rule = |epochs: usize, folder: &Path| {
+            let learner = Learner::new(name).epochs(epochs).batch_size(8).seed(11);
+            let learner = if name == "plateau" { learner.callback(plateau()) } else { learner };
+            learner.callback(ModelCheckpoint::new(folder, "val.loss"))
+        };
+        let whole = tempfile::tempdir().unwrap();
+        let (weights, history) = fit(with_rule(10, whole.path()), &mut *optimizer());
+        let rates: Vec<f64> = history.epochs.iter().map(|e| e.learning_rate).collect();
+        assert!(rates[9] < 0.6 * 0.02, "{name}: the rate did not fall: {rates:?}");
+        for first in 1..10 {
+            let folder = tempfile::tempdir().unwrap();
+            fit(with_rule(first, folder.path()), &mut *optimizer());
+            let second = with_rule(10, folder.path()).resume(folder.path()).unwrap();
+            let (resumed, again) = fit(second, &mut *optimizer());
+            assert_eq!(resumed, weights, "{name}, {first} epochs first");
+            assert_eq!(exactly(&again), exactly(&history), "{name}, {first} epochs first");
+        }
+    }
 }

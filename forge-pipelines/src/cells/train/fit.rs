@@ -1,6 +1,6 @@
 //! The learner of a `train` cell: its callbacks, and its events on their way to the run directory.
 
-use super::params::{LossParam, Monitor, Restore, TrainParams};
+use super::params::{Monitor, Restore, TrainParams};
 use crate::cells::CellRun;
 use crate::dataset::WindowDataset;
 use crate::failure::Failure;
@@ -8,10 +8,13 @@ use crate::metrics::{MetricParam, ScoreContext, score};
 use crate::run::{EventLog, FitEvents, MetricLog, RunError};
 use crate::spec::Diagnostic;
 use crate::value::WindowData;
+use forge_core::data::Dataset;
 use forge_core::history::{Event, FitHistory, Forecasts, Level, Notice, Part};
-use forge_core::learn::{Callback, EarlyStopping, Flow, Learner, ModelCheckpoint, Snapshot, State, predict};
+use forge_core::learn::{
+    Callback, EarlyStopping, Flow, Learner, ModelCheckpoint, ReduceOnPlateau, Snapshot, State, predict,
+};
 use forge_core::nn::Module;
-use forge_core::{Device, Error, Tensor};
+use forge_core::{Device, Error};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,14 +57,15 @@ pub(super) fn fit(
     if run.smoke {
         learner = learner.steps_per_epoch(SMOKE_STEPS);
     }
-    if params.loss == LossParam::Mae {
-        learner = learner.loss(|prediction: &Tensor, target: &Tensor| prediction.mae(target));
-    }
+    learner = learner.loss(params.loss.function());
     if let Some(limit) = params.clip {
         learner = learner.clip_norm(limit);
     }
     if has_val {
         learner = learner.callback(OriginalUnits::new(data, params.batch, run));
+    }
+    if let Some(plateau) = params.schedule.plateau()? {
+        learner = learner.callback(ReduceOnPlateau::new(monitor, plateau));
     }
     learner = learner.callback(ModelCheckpoint::new(run.active.dir().fit_folder(&run.cell.id)?, monitor));
     if let Some(stop) = &params.stop {
@@ -71,7 +75,8 @@ pub(super) fn fit(
     if let Some(checkpoint) = checkpoint {
         learner = learner.resume_from(checkpoint);
     }
-    let mut optimizer = params.optimizer.build();
+    let steps = train.len().div_ceil(params.batch);
+    let mut optimizer = params.schedule.apply(params.optimizer.build(), params.epochs as u64, steps as u64);
     let history = learner.fit(model, &mut *optimizer, &train, has_val.then_some(&val as _))?;
     match failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) => Err(error.into()),

@@ -3,6 +3,7 @@
 mod fit;
 mod model_file;
 mod params;
+mod schedule;
 
 use super::{CellKind, CellRun, Plan, resolved, typed};
 use crate::failure::Failure;
