@@ -31,7 +31,7 @@ impl CellKind for Splitting {
 
     fn run(&self, run: &mut CellRun<'_>) -> Result<Option<Value>, Failure> {
         let Value::Frame(frame) = run.input(ValueKind::Frame)?.clone() else { return Ok(None) };
-        let split = run.params::<SplitParams>("split")?.split(frame.rows())?;
+        let split = run.params::<SplitParams>("split")?.split_at(&frame.time)?;
         let axis = frame.time.axis();
         let row = |part: Part| {
             let range = split.part(part);
