@@ -360,6 +360,11 @@ problems! {
         embargo: usize,
     } "the {part} part has no row ({rows} rows in all, embargo {embargo})",
         say("give the part a larger share, or make the embargo smaller");
+    /// Dates that name no rows.
+    "E0332" SplitDates {
+        /// Which, and why.
+        reason: String,
+    } "{reason}", say("write dates as `2012-01-01..` or `2010-01-01..2011-12-31`; both ends are included");
     /// A logarithm that does not exist.
     "E0340" NonPositive {
         /// The value.

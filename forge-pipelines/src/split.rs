@@ -1,6 +1,11 @@
 //! Which rows train, which choose, which are only scored.
 
+mod dates;
+
+pub use dates::DateRange;
+
 use crate::data_error::{DataError, Problem};
+use crate::frame::TimeColumn;
 use forge_core::history::Part;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
@@ -9,20 +14,24 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// A part's size: a percentage of all rows or a number of rows.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A part: a percentage of all rows, a number of rows, or a range of dates.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Share {
     /// `20%` of all rows, rounded half up.
     Percent(f64),
     /// So many rows.
     Rows(usize),
+    /// `2012-01-01..2012-12-31`, both days included.
+    Dates(DateRange),
 }
 
 impl Share {
-    fn of(self, rows: usize) -> usize {
+    /// Its size, if that is given.
+    fn of(&self, rows: usize) -> Option<usize> {
         match self {
-            Share::Percent(percent) => (percent * rows as f64 / 100.0 + 0.5).floor() as usize,
-            Share::Rows(count) => count,
+            Share::Percent(percent) => Some((percent * rows as f64 / 100.0 + 0.5).floor() as usize),
+            Share::Rows(count) => Some(*count),
+            Share::Dates(_) => None,
         }
     }
 }
@@ -32,6 +41,7 @@ impl fmt::Display for Share {
         match self {
             Share::Percent(percent) => write!(f, "{percent}%"),
             Share::Rows(count) => write!(f, "{count}"),
+            Share::Dates(dates) => write!(f, "{dates}"),
         }
     }
 }
@@ -39,7 +49,7 @@ impl fmt::Display for Share {
 impl Serialize for Share {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
-            Share::Percent(_) => s.collect_str(self),
+            Share::Percent(_) | Share::Dates(_) => s.collect_str(self),
             Share::Rows(count) => s.serialize_u64(*count as u64),
         }
     }
@@ -51,9 +61,12 @@ impl<'de> Deserialize<'de> for Share {
         impl Visitor<'_> for ShareVisitor {
             type Value = Share;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a percentage such as `20%` or a number of rows")
+                f.write_str("a percentage such as `20%`, a number of rows, or dates such as `2012-01-01..`")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Share, E> {
+                if text.contains("..") {
+                    return text.parse().map(Share::Dates).map_err(E::custom);
+                }
                 text.strip_suffix('%')
                     .and_then(|number| number.trim().parse::<f64>().ok())
                     .filter(|percent| (0.0..=100.0).contains(percent))
@@ -75,6 +88,9 @@ impl<'de> Deserialize<'de> for Share {
     }
 }
 
+/// A percentage, or two points in time of which one may be left out.
+const PATTERN: &str = "^([0-9]+(\\.[0-9]+)?%|[-0-9T:]+Z?\\.\\.([-0-9T:]+Z?)?|\\.\\.[-0-9T:]+Z?)$";
+
 impl JsonSchema for Share {
     fn schema_name() -> Cow<'static, str> {
         "Share".into()
@@ -82,15 +98,19 @@ impl JsonSchema for Share {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A percentage of all rows such as `20%`, or a number of rows.",
+            "description": "A percentage of all rows such as `20%`, a number of rows, or dates such as `..2010-12-31` \
+                and `2012-01-01..`, both ends included.",
             "anyOf": [
-                {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%$"},
+                {"type": "string", "pattern": PATTERN},
                 {"type": "integer", "minimum": 0},
             ],
-            "examples": ["70%", 654],
+            "examples": ["70%", 654, "2012-01-01.."],
         })
     }
 }
+
+/// Names of the parts, in order.
+const PARTS: [&str; 3] = ["train", "val", "test"];
 
 /// What orders the rows before they are divided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -105,7 +125,8 @@ pub enum SplitBy {
     Random,
 }
 
-/// How rows are divided. What is left out of three shares is the rest; with none given, 70 / 10 / 20 %.
+/// How rows are divided: each part by a percentage, a number of rows or dates. A part that is left out is what the others
+/// leave; with none given, 70 / 10 / 20 %.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(example = SplitParams::shares(70.0, 10.0, 20.0))]
@@ -170,28 +191,97 @@ impl SplitParams {
     /// ```
     ///
     /// # Errors
-    /// Guard `L02` for a random split, `E0330` shares that do not fit, `E0331` a part without rows.
+    /// Guard `L02` for a random split, `E0330` shares that do not fit, `E0331` a part without rows, `E0332` dates, for
+    /// which [`SplitParams::split_at`] needs the times.
     pub fn split(&self, rows: usize) -> Result<Split, DataError> {
+        self.split_at(&TimeColumn::Rows { len: rows })
+    }
+
+    /// Divides the rows of a time column. Dates name rows by their time, both ends included; a part given by its size
+    /// ends where the next one begins, and an end that is left open is the neighbour's border.
+    ///
+    /// # Errors
+    /// As [`SplitParams::split`].
+    pub fn split_at(&self, time: &TimeColumn) -> Result<Split, DataError> {
         if self.by == SplitBy::Random {
             return Err(Problem::RandomSplit {}.into());
         }
+        let rows = time.axis().len();
+        let dated = self.given().iter().any(|share| matches!(share, Some(Share::Dates(_))));
+        let [train, val, test] = if dated { self.by_dates(time)? } else { self.by_sizes(rows)? };
+        let cut = |part: &Range<usize>, next: usize| {
+            let end = part.end.min(next.saturating_sub(self.embargo));
+            part.start..end.max(part.start)
+        };
+        // Nothing to keep away from a part that is not there.
+        let after_train = if val.is_empty() { test.start } else { val.start };
+        let split = Split { train: cut(&train, after_train), val: cut(&val, test.start), test };
+        let empty = |part| DataError::from(Problem::EmptyPart { part, rows, embargo: self.embargo });
+        if split.train.is_empty() {
+            return Err(empty("train"));
+        }
+        if split.val.is_empty() && !val.is_empty() {
+            return Err(empty("val"));
+        }
+        if split.test.is_empty() {
+            return Err(empty("test"));
+        }
+        Ok(split)
+    }
+
+    /// The parts before the embargo, from their sizes.
+    fn by_sizes(&self, rows: usize) -> Result<[Range<usize>; 3], DataError> {
         let [train, val, test] = self.sizes(rows)?;
         let test_start = rows - test;
         let val_start = test_start - val;
-        let train_start = val_start - train;
-        let val_end = if val > 0 { test_start.saturating_sub(self.embargo) } else { test_start };
-        let train_end = val_start.saturating_sub(self.embargo);
-        let empty = |part| Problem::EmptyPart { part, rows, embargo: self.embargo };
-        if train_end <= train_start {
-            return Err(empty("train").into());
+        Ok([val_start - train..val_start, val_start..test_start, test_start..rows])
+    }
+
+    /// The parts before the embargo, where at least one is given by dates.
+    fn by_dates(&self, time: &TimeColumn) -> Result<[Range<usize>; 3], DataError> {
+        let given = self.given();
+        let rows = time.axis().len();
+        // What each part says of itself: first row, row after the last, number of rows.
+        let mut said = [(None, None, None); 3];
+        for (said, share) in said.iter_mut().zip(given) {
+            *said = match share {
+                Some(Share::Dates(dates)) => {
+                    let (first, end) = dates.rows(time)?;
+                    (first, end, None)
+                }
+                Some(share) => (None, None, share.of(rows)),
+                None => (None, None, None),
+            };
         }
-        if val > 0 && val_end <= val_start {
-            return Err(empty("val").into());
+        // Where the part before one ends, as far as it or those before it say so.
+        let end_before = |part: usize| {
+            (0..part).fold(Some(0), |end: Option<usize>, earlier| match said[earlier] {
+                (_, Some(own), _) => Some(own),
+                (_, None, Some(size)) => Some(end? + size),
+                // An open part takes what its neighbours leave.
+                (_, None, None) => None,
+            })
+        };
+        let mut parts = [0..0, 0..0, 0..0];
+        let mut next = rows;
+        for part in [2, 1, 0] {
+            let (first, end, size) = said[part];
+            let end = end.unwrap_or(next);
+            let start = match (first, size) {
+                (Some(first), _) => first,
+                (None, Some(size)) => end.checked_sub(size).ok_or_else(|| Problem::Shares {
+                    reason: format!("{size} rows do not fit before row {end}"),
+                })?,
+                (None, None) => end_before(part).unwrap_or(end),
+            };
+            if start > end || end > next {
+                let reason = format!("the {} part and the one after it overlap", PARTS[part]);
+                return Err(Problem::Shares { reason }.into());
+            }
+            parts[part] = start..end;
+            next = start;
         }
-        if test == 0 {
-            return Err(empty("test").into());
-        }
-        Ok(Split { train: train_start..train_end, val: val_start..val_end, test: test_start..rows })
+        Ok(parts)
     }
 
     /// Rows of train, val and test before the embargo.
@@ -216,12 +306,12 @@ impl SplitParams {
         let mut sizes = [0; 3];
         let mut open = None;
         for part in [2, 1, 0] {
-            let size = match given[part] {
+            let size = match &given[part] {
                 // Rounding must not lose a row of a split that names everything.
                 Some(_) if part == 0 && complete => left,
                 // Rounding up twice must not ask for a row more than there is.
-                Some(share @ Share::Percent(_)) => share.of(rows).min(left),
-                Some(share) => share.of(rows),
+                Some(share @ Share::Percent(_)) => share.of(rows).unwrap_or(0).min(left),
+                Some(share) => share.of(rows).unwrap_or(0),
                 None => {
                     open = Some(part);
                     0
@@ -239,6 +329,6 @@ impl SplitParams {
     }
 
     fn given(&self) -> [Option<Share>; 3] {
-        [self.train, self.val, self.test]
+        [self.train.clone(), self.val.clone(), self.test.clone()]
     }
 }

@@ -4,10 +4,13 @@
 
 mod drift;
 mod last;
+mod linear;
 mod mean;
 mod seasonal;
 
-use crate::prepare::Prepared;
+pub use linear::{Chosen, LinearParams, Ridge};
+
+use crate::prepare::{Prepared, PreparedColumn};
 use crate::windows::Windows;
 use forge_core::history::{ForecastKind, Forecasts, Part};
 use schemars::JsonSchema;
@@ -22,8 +25,8 @@ pub trait Baseline {
     fn forecast(&self, history: &[f64], path: &mut [f64]);
 }
 
-/// A baseline: `last`, `drift`, `mean` or `{seasonal: 5}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A baseline: `last`, `drift`, `mean`, `{seasonal: 5}` or `{linear: {ridge: val}}`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(example = BaselineParam::Last, example = BaselineParam::Seasonal(NonZeroUsize::MIN.saturating_add(4)))]
 pub enum BaselineParam {
@@ -35,6 +38,9 @@ pub enum BaselineParam {
     Mean,
     /// Every later row equals the last one in the same place of the season, of so many rows.
     Seasonal(NonZeroUsize),
+    /// A linear function of the target's own last values, fitted on the train windows by penalised least squares; named
+    /// `ridge` in results.
+    Linear(LinearParams),
 }
 
 impl BaselineParam {
@@ -45,26 +51,46 @@ impl BaselineParam {
             BaselineParam::Drift => "drift".into(),
             BaselineParam::Mean => "mean".into(),
             BaselineParam::Seasonal(m) => format!("seasonal({m})"),
+            BaselineParam::Linear(_) => "ridge".into(),
         }
     }
 
-    /// The rule itself.
-    pub fn rule(self) -> Box<dyn Baseline> {
+    /// The rule for a target. Only `linear` learns from the train windows.
+    pub fn rule(self, column: &PreparedColumn, windows: &Windows) -> Box<dyn Baseline> {
         match self {
             BaselineParam::Last => Box::new(last::Last),
             BaselineParam::Drift => Box::new(drift::Drift),
             BaselineParam::Mean => Box::new(mean::Mean),
             BaselineParam::Seasonal(m) => Box::new(seasonal::Seasonal { period: m.get() }),
+            BaselineParam::Linear(params) => Box::new(linear::Linear::fit(params, column, windows)),
         }
     }
 
     /// Forecasts from every origin of a part, of every target, in original units.
     pub fn forecasts(self, prepared: &Prepared, windows: &Windows, part: Part) -> Forecasts {
-        let rule = self.rule();
-        let mut forecasts = windows.observed(prepared, part, &self.name(), ForecastKind::Baseline);
+        self.fitted(prepared, windows).forecasts(prepared, windows, part)
+    }
+
+    /// The rules of all targets: what can be shared by the parts.
+    pub fn fitted(self, prepared: &Prepared, windows: &Windows) -> FittedBaseline {
+        let rules = prepared.targets().iter().map(|column| self.rule(column, windows)).collect();
+        FittedBaseline { name: self.name(), rules }
+    }
+}
+
+/// A baseline that knows its train part.
+pub struct FittedBaseline {
+    name: String,
+    rules: Vec<Box<dyn Baseline>>,
+}
+
+impl FittedBaseline {
+    /// Forecasts from every origin of a part, of every target, in original units.
+    pub fn forecasts(&self, prepared: &Prepared, windows: &Windows, part: Part) -> Forecasts {
+        let mut forecasts = windows.observed(prepared, part, &self.name, ForecastKind::Baseline);
         let mut path = vec![0.0; forecasts.horizon];
         for (o, origin) in forecasts.origins.clone().into_iter().enumerate() {
-            for (k, column) in prepared.targets().iter().enumerate() {
+            for (k, (column, rule)) in prepared.targets().iter().zip(&self.rules).enumerate() {
                 rule.forecast(known(&column.filled[..=origin]), &mut path);
                 for (step, value) in path.iter().enumerate() {
                     let i = forecasts.index(o, step, k);

@@ -1,5 +1,5 @@
 use super::{CellKind, CellRun, Plan, resolved, typed};
-use crate::baselines::BaselineParam;
+use crate::baselines::{BaselineParam, FittedBaseline};
 use crate::failure::Failure;
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, CellSpec, Spec};
@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// `baseline`: forecasts that learn nothing.
+/// `baseline`: forecasts that learn nothing or next to nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Baselines;
 
@@ -46,9 +46,11 @@ pub(super) fn defaults(season: usize) -> Vec<BaselineParam> {
 
 /// Forecasts of baselines on the validation and test parts.
 pub(super) fn forecasts(baselines: &[BaselineParam], data: &Arc<WindowData>) -> ForecastData {
+    let prepared = &data.columns.prepared;
+    let fitted: Vec<FittedBaseline> = baselines.iter().map(|b| b.fitted(prepared, &data.windows)).collect();
     let on = |part| {
-        let one = |b: &BaselineParam| b.forecasts(&data.columns.prepared, &data.windows, part);
-        if data.windows.is_empty(part) { Vec::new() } else { baselines.iter().map(one).collect() }
+        let one = |b: &FittedBaseline| b.forecasts(prepared, &data.windows, part);
+        if data.windows.is_empty(part) { Vec::new() } else { fitted.iter().map(one).collect() }
     };
     ForecastData { windows: data.clone(), val: on(Part::Val), test: on(Part::Test) }
 }

@@ -1,5 +1,7 @@
+use super::score_tables::{by_horizon, directions, intervals};
 use super::{CellKind, CellRun, Plan, baseline, resolved, typed};
 use crate::failure::Failure;
+use crate::guards;
 use crate::metrics::{Better, MetricParam, ScoreContext, score};
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
@@ -31,6 +33,42 @@ struct EvaluateParams {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 5)]
     season: Option<NonZeroUsize>,
+    /// Prediction intervals, calibrated on the validation part; their coverage and width are reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intervals: Option<IntervalParams>,
+    /// Tables of the metrics by group.
+    by: Vec<GroupParam>,
+}
+
+/// A kind of prediction intervals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = IntervalParams { conformal: vec![80.0, 95.0] })]
+struct IntervalParams {
+    /// Split-conformal intervals of these nominal coverages, in percent: each step ahead has its own margin, a rank of the
+    /// absolute errors on validation, in the target's transformed space in front of any difference.
+    #[schemars(schema_with = "level_list")]
+    conformal: Vec<f64>,
+}
+
+fn level_list(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "minItems": 1, "examples": [[80, 95]],
+        "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
+    })
+}
+
+/// What metrics can be grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(extend("x-later" = serde_json::json!({
+    "hour": "groups by the hour of the target row come with the weather example",
+    "weekday": "groups by the calendar come with the weather example",
+    "month": "groups by the calendar come with the weather example",
+})))]
+enum GroupParam {
+    /// Steps ahead.
+    Horizon,
 }
 
 impl Default for EvaluateParams {
@@ -40,6 +78,8 @@ impl Default for EvaluateParams {
             part: ScoredPart::Test,
             metrics: vec![MetricParam::Mae, MetricParam::Rmse, MetricParam::Mase],
             season: None,
+            intervals: None,
+            by: Vec::new(),
         }
     }
 }
@@ -105,6 +145,33 @@ impl CellKind for Evaluate {
             true => baseline::defaults(1).into_iter().map(|b| b.name()).collect(),
             false => plan.baselines.clone(),
         };
+        if let Some(intervals) = params.intervals.as_ref().filter(|_| params.part == ScoredPart::Val) {
+            let place = plan.spec.document().key_place_of(&action.path.key("intervals"));
+            let levels = intervals.conformal.iter().map(|l| format!("{l} %")).collect::<Vec<_>>().join(", ");
+            plan.findings.push(
+                Diagnostic::error(
+                    "E0174",
+                    "the intervals would be scored on the rows that they are calibrated on",
+                )
+                .at(place, format!("{levels}, calibrated on `val`"))
+                .context(plan.spec.document().place_of(&action.path.key("part")), "and scored there")
+                .cell(&cell.id)
+                .help("write `part: test`, or leave `intervals` out"),
+            );
+        }
+        for level in params.intervals.iter().flat_map(|i| &i.conformal) {
+            for name in fits.iter().chain(&baselines) {
+                plan.result(cell, &[name, "coverage", &level.to_string()]);
+                plan.result(cell, &[name, "width", &level.to_string()]);
+            }
+        }
+        if params.metrics.contains(&MetricParam::Direction) {
+            for name in fits.iter().chain(&baselines) {
+                plan.result(cell, &[name, "direction_base"]);
+                plan.result(cell, &[name, "direction_low"]);
+                plan.result(cell, &[name, "direction_high"]);
+            }
+        }
         for kind in &params.metrics {
             let metric = kind.name();
             for name in fits.iter().chain(&baselines) {
@@ -162,6 +229,23 @@ impl CellKind for Evaluate {
         results(run, &table, &params.metrics);
         run.summary = summary(&table);
         run.outputs.push(Output::from(table.clone()));
+        if params.by.contains(&GroupParam::Horizon) {
+            run.outputs.extend(by_horizon(&table));
+        }
+        if params.metrics.contains(&MetricParam::Direction) {
+            directions(run, &scored, &context.levels);
+        }
+        if let Some(levels) = params.intervals.map(|i| i.conformal) {
+            intervals(run, &levels, &scored, &val, &columns.prepared)?;
+        }
+        let claims_skill =
+            run.spec.claims.iter().any(|c| c.address.parts().iter().any(|part| part == "skill"));
+        for forecasts in &scored {
+            let found = context.levels.iter().enumerate().take(forecasts.targets.len());
+            let found =
+                found.filter_map(|(k, levels)| guards::repeats_last(forecasts, k, levels, claims_skill));
+            run.notices.extend(found);
+        }
         Ok(Some(Value::Scores(Arc::new(ScoreData { table, forecasts: scored, windows }))))
     }
 }

@@ -7,6 +7,7 @@ mod baseline;
 mod data;
 mod evaluate;
 mod roles;
+mod score_tables;
 mod show;
 mod split;
 mod train;

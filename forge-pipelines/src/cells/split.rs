@@ -41,7 +41,7 @@ impl CellKind for Splitting {
 
     fn run(&self, run: &mut CellRun<'_>) -> Result<Option<Value>, Failure> {
         let Value::Frame(frame) = run.input(ValueKind::Frame)?.clone() else { return Ok(None) };
-        let split = run.params::<SplitParams>("split")?.split(frame.rows()).map_err(|error| {
+        let split = run.params::<SplitParams>("split")?.split_at(&frame.time).map_err(|error| {
             match (&*error.problem, run.cell.action("split")) {
                 (Problem::EmptyPart { part, .. }, Some(action)) => {
                     let place = run.spec.document().place_of(&action.path.key(*part));

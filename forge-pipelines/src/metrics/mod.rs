@@ -3,22 +3,30 @@
 //! All are pooled over windows, steps and targets, in original units. A metric that is not defined on the data, such
 //! as R² of a constant series, is `None`, never 0. A new metric is one line of the registry below and its function.
 
+mod conformal;
+mod direction;
 mod errors;
 mod relative;
 mod score;
 
+pub use conformal::{IntervalScore, Intervals, conformal};
+pub use direction::{Direction, direction};
 pub use score::{ScoreContext, score};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Forecast and truth, with what the metrics need to know of the train part.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
     /// `(actual, predicted)` pairs of each target.
     pub targets: Vec<Vec<(f64, f64)>>,
+    /// The value at the origin of each pair, as [`Sample::targets`].
+    pub origins: Vec<Vec<f64>>,
     /// In-sample scale of each target: see [`seasonal_scale`].
     pub scales: Vec<Option<f64>>,
+    /// In-sample square scale of each target: see [`seasonal_square_scale`].
+    pub square_scales: Vec<Option<f64>>,
 }
 
 impl Sample {
@@ -93,9 +101,15 @@ registry! {
     Bias = "bias", NoSkill, errors::bias, "mean of ŷ − y; above 0 the forecasts are too high";
     Mase = "mase", Smaller, relative::mase,
         "mean of |ŷ − y| / scale; scale: mean |y(t) − y(t − m)| of the target's train rows, m the season";
+    Rmsse = "rmsse", Smaller, relative::rmsse,
+        "root of the mean of (ŷ − y)² / scale²; scale²: mean (y(t) − y(t − m))² of the target's train rows, m the season";
+    Wape = "wape", Smaller, relative::wape, "Σ|ŷ − y| / Σ|y|";
     Smape = "smape", Smaller, relative::smape, "mean of 200 |ŷ − y| / (|y| + |ŷ|), in percent (M4)";
     R2 = "r2", NoSkill, relative::r2,
         "1 − Σ(ŷ − y)² / Σ(y − ȳ)², ȳ the target's mean over the scored rows; close to 1 for any price level";
+    Direction = "direction", NoSkill, direction::hit_rate,
+        "share of steps whose sign(ŷ(t+h) − y(t)) is that of y(t+h) − y(t), y(t) the value at the origin; no change is a \
+         miss; undefined for a forecast of no change";
 }
 
 /// The in-sample scale of MASE: mean of `|y[t] - y[t - season]|` over train rows `t` whose earlier row is a train row,
@@ -103,6 +117,11 @@ registry! {
 /// longer than a season.
 pub fn seasonal_scale(train: &[f64], season: usize) -> Option<f64> {
     mean_difference(train, season, f64::abs)
+}
+
+/// The in-sample square scale of RMSSE: mean of `(y[t] - y[t - season])²`, as [`seasonal_scale`] else.
+pub fn seasonal_square_scale(train: &[f64], season: usize) -> Option<f64> {
+    mean_difference(train, season, |d| d * d)
 }
 
 /// Mean of `term(y[t] - y[t - season])` over the pairs of known train rows.

@@ -13,6 +13,27 @@ pub(super) fn mase(sample: &Sample) -> Option<f64> {
     finite(sum / count as f64)
 }
 
+/// Makridakis, Spiliotis and Assimakopoulos, The M5 Competition, 2022.
+pub(super) fn rmsse(sample: &Sample) -> Option<f64> {
+    let (mut sum, mut count) = (0.0, 0_usize);
+    for (k, pairs) in sample.targets.iter().enumerate() {
+        let scale = sample.square_scales.get(k).copied().flatten()?;
+        sum += pairs.iter().map(|(y, f)| (f - y).powi(2) / scale).sum::<f64>();
+        count += pairs.len();
+    }
+    finite((sum / count as f64).sqrt())
+}
+
+/// Undefined where every true value is 0.
+pub(super) fn wape(sample: &Sample) -> Option<f64> {
+    let (mut errors, mut values) = (0.0, 0.0);
+    for (y, f) in sample.pairs() {
+        errors += (f - y).abs();
+        values += y.abs();
+    }
+    finite(errors / values)
+}
+
 /// Makridakis, Spiliotis and Assimakopoulos, The M4 Competition, 2020. Undefined where truth and forecast are both 0.
 pub(super) fn smape(sample: &Sample) -> Option<f64> {
     sample.mean(|y, f| 200.0 * (f - y).abs() / (y.abs() + f.abs()))

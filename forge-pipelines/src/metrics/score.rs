@@ -1,4 +1,4 @@
-use super::{Better, MetricParam, Sample, seasonal_scale};
+use super::{Better, MetricParam, Sample, seasonal_scale, seasonal_square_scale};
 use crate::data_error::{DataError, Problem};
 use crate::prepare::Prepared;
 use crate::sources::Freq;
@@ -16,6 +16,10 @@ pub struct ScoreContext {
     pub season_origin: String,
     /// In-sample scale of each target.
     pub scales: Vec<Option<f64>>,
+    /// In-sample square scale of each target.
+    pub square_scales: Vec<Option<f64>>,
+    /// The values of each target by row, missing ones as the last known: what direction is counted from.
+    pub levels: Vec<Vec<f64>>,
 }
 
 impl ScoreContext {
@@ -26,12 +30,17 @@ impl ScoreContext {
             None => (freq.season(), freq.to_string()),
         };
         let train = prepared.split.train.clone();
-        let scale = |raw: &[f64]| (season > 0).then(|| seasonal_scale(&raw[train.clone()], season)).flatten();
+        let scales = |of: fn(&[f64], usize) -> Option<f64>| {
+            let scale = |raw: &[f64]| (season > 0).then(|| of(&raw[train.clone()], season)).flatten();
+            prepared.targets().iter().map(|c| scale(&c.raw)).collect()
+        };
         ScoreContext {
             metrics: metrics.to_vec(),
             season,
             season_origin,
-            scales: prepared.targets().iter().map(|c| scale(&c.raw)).collect(),
+            scales: scales(seasonal_scale),
+            square_scales: scales(seasonal_square_scale),
+            levels: prepared.targets().iter().map(|c| c.filled.clone()).collect(),
         }
     }
 }
@@ -116,17 +125,25 @@ fn sample(
     context: &ScoreContext,
 ) -> Sample {
     let mut targets = vec![Vec::new(); forecasts.targets.len()];
-    for (o, _) in forecasts.origins.iter().enumerate().filter(|(_, row)| origins.contains(row)) {
+    let mut levels = targets.iter().map(|_| Vec::new()).collect::<Vec<_>>();
+    for (o, row) in forecasts.origins.iter().enumerate().filter(|(_, row)| origins.contains(row)) {
         for step in steps.clone() {
             for (k, pairs) in targets.iter_mut().enumerate() {
                 let i = forecasts.index(o, step, k);
                 if forecasts.actual[i].is_finite() {
                     pairs.push((forecasts.actual[i], forecasts.predicted[i]));
+                    let level = context.levels.get(k).and_then(|levels| levels.get(*row));
+                    levels[k].push(level.copied().unwrap_or(f64::NAN));
                 }
             }
         }
     }
-    Sample { targets, scales: context.scales.clone() }
+    Sample {
+        targets,
+        origins: levels,
+        scales: context.scales.clone(),
+        square_scales: context.square_scales.clone(),
+    }
 }
 
 /// The best baseline on validation, by metric, for metrics that have a skill.

@@ -1,11 +1,14 @@
 use crate::prepared;
 use forge_core::history::{ForecastKind, Forecasts, Part};
-use forge_pipelines::metrics::{MetricParam, MetricParam::*, Sample, ScoreContext, score, seasonal_scale};
+use forge_pipelines::metrics::{
+    MetricParam, MetricParam::*, Sample, ScoreContext, conformal, direction, score, seasonal_scale,
+};
 use forge_pipelines::sources::Freq;
 use forge_pipelines::split::Split;
+use forge_pipelines::transforms::TransformParam::{Diff, Log, Standardize};
 
 fn sample(pairs: &[(f64, f64)], scale: Option<f64>) -> Sample {
-    Sample { targets: vec![pairs.to_vec()], scales: vec![scale] }
+    Sample { targets: vec![pairs.to_vec()], scales: vec![scale], ..Sample::default() }
 }
 
 #[track_caller]
@@ -31,8 +34,14 @@ fn several_targets_are_scaled_each_by_its_own() {
     let s = Sample {
         targets: vec![vec![(1.0, 2.0), (3.0, 3.0)], vec![(100.0, 90.0), (300.0, 300.0)]],
         scales: vec![Some(1.0), Some(10.0)],
+        square_scales: vec![Some(4.0), Some(25.0)],
+        origins: vec![vec![1.5, 4.0], vec![95.0, 300.0]],
     };
     close(Mase.compute(&s), 0.5);
+    close(Rmsse.compute(&s), ((1.0 / 4.0 + 100.0 / 25.0) / 4.0_f64).sqrt());
+    close(Wape.compute(&s), 11.0 / 404.0);
+    // Down and up: miss. Down and down: hit. Up and down: miss. No change: miss.
+    close(Direction.compute(&s), 0.25);
     // Each about its own mean: 1 - (1 + 100) / (2 + 20000). About one common mean it would be nearer to 1.
     close(R2.compute(&s), 1.0 - 101.0 / 20_002.0);
 }
@@ -138,4 +147,93 @@ fn what_cannot_be_compared() {
         let error = score(&pair, &[], &context(&[Mae])).unwrap_err();
         assert!(error.code() == "E0370" && error.message().contains(word), "{error}");
     }
+}
+
+/// A walk that goes up twice and down once, over and over.
+fn walk(rows: usize) -> Vec<f64> {
+    let mut level = 0.0;
+    (0..rows)
+        .map(|row| {
+            level += [1.0, 1.0, -1.5][row % 3];
+            level
+        })
+        .collect()
+}
+
+fn on_walk(name: &str, predict: impl Fn(f64, f64) -> f64) -> (Forecasts, Vec<f64>) {
+    let levels = walk(301);
+    let actual: Vec<f64> = levels[1..].to_vec();
+    let predicted = levels.iter().zip(&actual).map(|(before, after)| predict(*before, *after)).collect();
+    let forecasts = Forecasts {
+        name: name.into(),
+        kind: ForecastKind::Fit,
+        part: Part::Test,
+        targets: vec!["y".into()],
+        horizon: 1,
+        origins: (0..300).collect(),
+        actual,
+        predicted,
+    };
+    (forecasts, levels)
+}
+
+#[test]
+fn direction_beside_its_base_rate() {
+    let (up, levels) = on_walk("up", |before, _| before + 0.1);
+    let d = direction(&up, 0, &levels).unwrap();
+    assert_eq!((d.rate, d.base_rate, d.count), (2.0 / 3.0, 2.0 / 3.0, 300));
+    // Two thirds in every block of three: an interval that takes neighbours together is narrow, that of independent
+    // throws would be 0.053 to either side.
+    assert!(d.interval.0 > 0.63 && d.interval.1 < 0.70, "{d:?}");
+    assert_eq!(direction(&up, 0, &levels), Some(d));
+    let (oracle, _) = on_walk("oracle", |_, after| after);
+    assert_eq!(direction(&oracle, 0, &levels).map(|d| (d.rate, d.interval)), Some((1.0, (1.0, 1.0))));
+    let (last, _) = on_walk("last", |before, _| before);
+    assert_eq!(direction(&last, 0, &levels), None);
+}
+
+/// Errors of -8 to 8 about 100, in no order that the rank could notice.
+fn errors(part: Part, count: usize) -> Forecasts {
+    let error = |i: usize| ((i * 7) % count) as f64 - (count / 2) as f64;
+    Forecasts {
+        name: "m".into(),
+        kind: ForecastKind::Fit,
+        part,
+        targets: vec!["y".into()],
+        horizon: 1,
+        origins: (0..count).collect(),
+        actual: vec![100.0; count],
+        predicted: (0..count).map(|i| 100.0 - error(i)).collect(),
+    }
+}
+
+#[test]
+fn conformal_ranks_and_scores() {
+    let values: Vec<f64> = (1..=40).map(f64::from).collect();
+    let split = Split { train: 0..20, val: 20..30, test: 30..40 };
+    let p = prepared(&values, &[], &split);
+    // Sorted absolute errors of 19: 0, 1, 1, 2, 2, …, 9, 9. Rank ⌈20 · 0.8⌉ = 16, so the 16th: 8.
+    let (val, test) = (errors(Part::Val, 19), errors(Part::Test, 17));
+    let at = |level| conformal(&p, &val, &test, level).unwrap();
+    assert_eq!((at(80.0).low[0], at(80.0).high[0]), (test.predicted[0] - 8.0, test.predicted[0] + 8.0));
+    assert_eq!(at(95.0).high[0], test.predicted[0] + 9.0);
+    // ⌈20 · 0.96⌉ = 20 of 19 errors: there is no such interval.
+    assert!(at(96.0).low[0].is_nan());
+    assert_eq!(at(96.0).score(&test).coverage, None);
+    let score = at(80.0).score(&test);
+    close(score.coverage, 1.0);
+    close(score.width, 16.0);
+    close(score.winkler, 16.0);
+    let narrow = at(50.0).score(&test);
+    // Rank 10: 5. Of the errors -8 to 8, eleven lie within, and 2 · (1 + 2 + 3) beyond.
+    close(narrow.coverage, 11.0 / 17.0);
+    assert_eq!(narrow.coverage_by_step, [narrow.coverage]);
+    close(narrow.winkler, 10.0 + 4.0 * 12.0 / 17.0);
+    // Half the interval score, by its definition: α/4 of it is the mean pinball loss of both ends.
+    close(narrow.pinball, narrow.winkler.unwrap() * 0.5 / 4.0);
+    // About logarithms the interval is a ratio.
+    let p = prepared(&values, &[Log, Diff, Standardize], &split);
+    let ratio = conformal(&p, &val, &test, 80.0).unwrap();
+    let (down, up) = (ratio.low[3] / test.predicted[3], ratio.high[3] / test.predicted[3]);
+    assert!((down * up - 1.0).abs() < 1e-12 && up > 1.07 && up < 1.09, "{down} {up}");
 }

@@ -62,7 +62,7 @@ fn the_cells_of_the_stock_example() {
     assert_eq!(kept::<WindowParams>("{lookback: 60, horizon: 5}").stride, 1);
     assert_eq!(kept::<Vec<BaselineParam>>("[last, drift, {seasonal: 5}]").len(), 3);
     assert_eq!(
-        kept::<Vec<MetricParam>>("[mae, rmse, mase, smape, mse, bias, r2]").len(),
+        kept::<Vec<MetricParam>>("[mae, rmse, mase, smape, mse, bias, r2, wape, rmsse, direction]").len(),
         MetricParam::ALL.len()
     );
 }

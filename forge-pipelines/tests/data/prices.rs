@@ -4,7 +4,7 @@ use crate::prices;
 use forge_core::history::Part::*;
 use forge_core::history::SkillTable;
 use forge_pipelines::baselines::BaselineParam;
-use forge_pipelines::metrics::{MetricParam, ScoreContext, score};
+use forge_pipelines::metrics::{MetricParam, ScoreContext, conformal, score};
 use forge_pipelines::prepare::Prepared;
 use forge_pipelines::roles::Roles;
 use forge_pipelines::split::SplitParams;
@@ -77,4 +77,31 @@ fn five_steps_ahead_errors_grow_and_all_rows_are_targets() {
     assert!((by_step[0] - 0.3679).abs() < 0.002, "{by_step:?}");
     let pooled = (by_step.iter().map(|r| r * r).sum::<f64>() / 5.0).sqrt();
     assert!((last.metric("rmse").unwrap() - pooled).abs() < 1e-12);
+}
+
+/// Errors of a random walk are alike on validation and test, up to the market's calmer and wilder years.
+#[test]
+fn conformal_intervals_cover_what_they_say() {
+    for (file, level, least, most) in [
+        ("ibm_daily.csv", 80.0, 0.75, 0.88),
+        ("ibm_daily.csv", 95.0, 0.92, 0.99),
+        ("msft_daily.csv", 80.0, 0.75, 0.93),
+    ] {
+        let frame = prices(file).frame;
+        let split = SplitParams::shares(70.0, 10.0, 20.0).split(frame.rows()).unwrap();
+        let target = Roles::one("Adj Close", [Log, Diff, Standardize]);
+        let p = Prepared::new(&frame, &split, &target, &Roles::default()).unwrap();
+        let w = Windows::new(&p, WindowParams::new(60, 5)).unwrap();
+        let [val, test] = [Val, Test].map(|part| BaselineParam::Last.forecasts(&p, &w, part));
+        let intervals = conformal(&p, &val, &test, level).unwrap();
+        let score = intervals.score(&test);
+        let coverage = score.coverage.unwrap();
+        assert!((least..most).contains(&coverage), "{file} {level} %: {coverage}");
+        // Five sessions ahead the margin is about √5 times that of one.
+        let width =
+            |step: usize| intervals.high[test.index(0, step, 0)] - intervals.low[test.index(0, step, 0)];
+        let growth = width(4) / width(0);
+        assert!((1.7..2.8).contains(&growth), "{file}: {growth}");
+        assert_eq!(score.coverage_by_step.len(), 5);
+    }
 }

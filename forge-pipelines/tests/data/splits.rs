@@ -1,4 +1,5 @@
 use forge_core::history::Part;
+use forge_pipelines::frame::TimeColumn;
 use forge_pipelines::split::{Share, Split, SplitBy, SplitParams};
 use proptest::prelude::*;
 
@@ -82,4 +83,63 @@ proptest! {
             prop_assert!(!s.train.is_empty() && !s.test.is_empty());
         }
     }
+}
+
+/// Days from 1 January 2010 on.
+fn days(count: usize) -> TimeColumn {
+    let start: jiff::Timestamp = "2010-01-01T00:00:00Z".parse().unwrap();
+    let at = |day: usize| start + jiff::SignedDuration::from_hours(24 * day as i64);
+    let times: Vec<jiff::Timestamp> = (0..count).map(at).collect();
+    let labels = times.iter().map(|t| t.to_string()[..10].to_string()).collect();
+    TimeColumn::Dates { column: "Date".into(), times, labels }
+}
+
+#[test]
+fn dates_and_counts() {
+    let split = |yaml: &str| serde_yaml::from_str::<SplitParams>(yaml).unwrap().split_at(&days(1000));
+    // 2010 has 365 days, 2011 too; row 730 is 1 January 2012.
+    for (yaml, train, val, test) in [
+        (
+            "{train: ..2010-12-31, val: 2011-01-01..2011-12-31, test: 2012-01-01..}",
+            0..365,
+            365..730,
+            730..1000,
+        ),
+        ("{train: ..2010-12-31, test: 2012-01-01..}", 0..365, 365..730, 730..1000),
+        ("{train: ..2010-12-31, val: 300, test: 2012-01-01..}", 0..365, 430..730, 730..1000),
+        ("{train: 50%, test: 2012-01-01..}", 0..500, 500..730, 730..1000),
+        (
+            "{train: 2010-02-01..2010-12-31, val: 10%, test: 2012-01-01..2012-01-31}",
+            31..365,
+            630..730,
+            730..761,
+        ),
+        ("{val: 2011-01-01..2011-12-31, embargo: 5}", 0..360, 365..725, 730..1000),
+        ("{train: ..2010-12-31, val: 100}", 0..365, 365..465, 465..1000),
+        ("{train: ..2010-12-31T12:00:00Z, val: 0, test: 2011-01-01T00:00:00..}", 0..365, 365..365, 365..1000),
+    ] {
+        assert_eq!(split(yaml).unwrap(), Split { train, val, test }, "{yaml}");
+    }
+}
+
+#[test]
+fn dates_that_are_refused() {
+    let split = |yaml: &str| serde_yaml::from_str::<SplitParams>(yaml).unwrap().split_at(&days(1000));
+    for (yaml, code, word) in [
+        ("{train: ..2010-12-31, test: 2010-12-31..}", "E0330", "overlap"),
+        ("{train: ..2010-12-31, val: 400, test: 2012-01-01..}", "E0330", "overlap"),
+        ("{train: ..2009-12-31, test: 2012-01-01..}", "E0332", "2010-01-01"),
+        ("{train: ..2010-12-31, test: 2020-01-01..}", "E0332", "no row"),
+    ] {
+        let error = split(yaml).unwrap_err();
+        assert!(error.code() == code && error.message().contains(word), "{yaml}: {error}");
+    }
+    let counted = serde_yaml::from_str::<SplitParams>("{test: 2012-01-01..}").unwrap().split(100);
+    assert_eq!(counted.unwrap_err().code(), "E0332");
+    for yaml in ["{train: ..}", "{train: 2012-13-01..}", "{train: 2012-01-02..2012-01-01}", "{train: ..soon}"]
+    {
+        assert!(serde_yaml::from_str::<SplitParams>(yaml).is_err(), "{yaml}");
+    }
+    let kept = serde_yaml::from_str::<SplitParams>("{train: ..2010-12-31}").unwrap();
+    assert_eq!(serde_json::to_value(&kept).unwrap()["train"], "..2010-12-31");
 }
