@@ -22,7 +22,7 @@ pub static EXAMPLE: LazyLock<RunDir> = LazyLock::new(|| {
 });
 
 /// What a run directory holds when the example is through, but for `git.diff`.
-const FILES: [&str; 22] = [
+const FILES: [&str; 23] = [
     "data.json",
     "env.json",
     "events.jsonl",
@@ -40,6 +40,7 @@ const FILES: [&str; 22] = [
     "fits/lstm/model.json",
     "log.txt",
     "metrics.jsonl",
+    "notebook.json",
     "predictions.parquet",
     "report.html",
     "run.json",
