@@ -10,7 +10,7 @@ use crate::value::WindowData;
 use forge_core::history::{Event, FitHistory, Forecasts, Part};
 use forge_core::learn::{Callback, EarlyStopping, Flow, Learner, ModelCheckpoint, State, predict};
 use forge_core::nn::Module;
-use forge_core::{Device, Error, Tensor};
+use forge_core::{Cx, Device, Error, Tensor};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Metrics of the validation part that are computed after each epoch, in original units.
@@ -131,4 +131,16 @@ pub(super) fn on_part(
 ) -> Result<Forecasts, Failure> {
     let outputs = predict(model, &WindowDataset::new(data.clone(), part), batch, device)?;
     Ok(data.windows.forecasts(&data.columns.prepared, part, name, &outputs.to_vec::<f32>()?)?)
+}
+
+/// A model's outputs for the rows after the last known target.
+pub(super) fn after_the_last(
+    model: &dyn Module,
+    data: &WindowData,
+    device: &Device,
+) -> forge_core::Result<Vec<f32>> {
+    let windows = &data.windows;
+    let shape = [1, windows.params.lookback, windows.features()];
+    let input = Tensor::from_vec(windows.last_input().to_vec(), &shape, device)?;
+    model.forward(&Cx::infer(), &input)?.to_vec::<f32>()
 }
