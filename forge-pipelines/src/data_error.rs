@@ -324,18 +324,22 @@ problems! {
             `allow: {L05: \"the sensor is corrected at once\"}`");
     /// A covariate that is not known ahead.
     "L04" NotKnownAhead {
+        /// The column.
+        name: String,
         /// Rows with a value after the last target row.
         known: usize,
         /// Steps ahead.
         horizon: usize,
-    } "listed under `future`, but known for only {known} rows after the last row with a target; \
+    } "`{name}` is listed under `future`, but known for only {known} rows after the last row with a target; \
         a forecast of {horizon} steps needs {horizon}",
         say("list it under `past`, or append its future values to the file, with the target left empty");
     /// A covariate that is the target in other clothes.
     "L04" FromTarget {
+        /// The column.
+        name: String,
         /// The target.
         target: String,
-    } "listed under `future`, but its values are those of the target `{target}`",
+    } "`{name}` is listed under `future`, but its values are those of the target `{target}`",
         say("leave it out: the target's own past always is an input, its future never");
     /// Calendar features without a calendar.
     "E0353" NoCalendar {

@@ -8,6 +8,8 @@ use crate::sources::Freq;
 use crate::split::Split;
 use crate::transforms::{Chain, FittedChain, forward_filled};
 use forge_core::history::{Level, Notice, Part, SeriesOverview, TimeAxis};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// A column as it is in the file and as models see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,8 +124,8 @@ impl Prepared {
                 pairs().count() > 0 && pairs().all(|(a, b)| a == b)
             };
             if let Some(target) = self.targets().iter().find(same) {
-                let problem = Problem::FromTarget { target: target.name.clone() };
-                return Err(DataError::from(problem).in_file(&frame.name).in_column(&column.name));
+                let (name, target) = (column.name.clone(), target.name.clone());
+                return Err(DataError::from(Problem::FromTarget { name, target }).in_file(&frame.name));
             }
         }
         Ok(self)
@@ -173,6 +175,24 @@ impl Prepared {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.axis.len()
+    }
+
+    /// Labels of the `count` rows after the last known target: those of the file, then the next ones of the frequency
+    /// (for sessions and business days the next weekdays), or row numbers where rows are only counted.
+    pub fn times_after_target(&self, count: usize) -> Vec<String> {
+        let end = self.target_end();
+        let known = (end..self.rows()).map(|row| self.axis.label(row));
+        let last = self.time.times().last();
+        let later = last.map_or(Vec::new(), |last| self.freq.times_after(*last, count));
+        let label = |t: &Timestamp| match self.time {
+            TimeColumn::Dates { .. } => t.to_zoned(TimeZone::UTC).date().to_string(),
+            _ => t.to_string(),
+        };
+        let beyond: Vec<String> = match self.time {
+            TimeColumn::Rows { len } => (len..len + count).map(|row| row.to_string()).collect(),
+            _ => later.iter().map(label).collect(),
+        };
+        known.chain(beyond).take(count).collect()
     }
 
     /// A target as a data overview draws it, with the autocorrelation of its transformed train rows up to `lags`.

@@ -28,6 +28,7 @@ impl Registry {
             .with_cell(cells::Baselines)
             .with_cell(cells::Training)
             .with_cell(cells::Evaluate)
+            .with_cell(cells::Forecast)
             .with_cell(cells::Show)
             .with_model(LinearModel)
             .with_model(LstmModel)

@@ -255,12 +255,12 @@ impl SplitParams {
         }
         // Where the part before one ends, as far as it or those before it say so.
         let end_before = |part: usize| {
-            (0..part).fold(Some(0), |end: Option<usize>, earlier| match said[earlier] {
-                (_, Some(own), _) => Some(own),
-                (_, None, Some(size)) => Some(end? + size),
+            let mut end = Some(0);
+            for (_, own, size) in &said[..part] {
                 // An open part takes what its neighbours leave.
-                (_, None, None) => None,
-            })
+                end = own.or_else(|| Some(end? + (*size)?));
+            }
+            end
         };
         let mut parts = [0..0, 0..0, 0..0];
         let mut next = rows;

@@ -114,6 +114,8 @@ pub struct Fit {
     pub history: FitHistory,
     /// Forecasts of the kept weights.
     pub forecasts: ForecastData,
+    /// Their outputs for the rows after the last known target, `[horizon, targets]` in transformed space.
+    pub next: Vec<f32>,
 }
 
 /// Scores and what was scored.

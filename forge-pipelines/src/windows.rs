@@ -249,6 +249,41 @@ impl Windows {
         Ok(forecasts)
     }
 
+    /// A model's outputs for [`Windows::last_input`], `[horizon, targets]` in transformed space, as a forecast in original
+    /// units of the rows after the last known target. What happens there is NaN.
+    ///
+    /// # Errors
+    /// `E0364` when `outputs` has another size.
+    pub fn next_forecast(
+        &self,
+        prepared: &Prepared,
+        name: &str,
+        outputs: &[f32],
+    ) -> Result<Forecasts, DataError> {
+        let (horizon, targets) = (self.params.horizon, self.targets);
+        let Some(origin) = self.target_end.checked_sub(1).filter(|_| outputs.len() == horizon * targets)
+        else {
+            let reason = format!("{} outputs for {horizon} steps of {targets} targets", outputs.len());
+            return Err(Problem::BatchShape { reason }.into());
+        };
+        let mut predicted = vec![f64::NAN; outputs.len()];
+        for (k, column) in prepared.targets().iter().enumerate() {
+            let mut path: Vec<f64> = outputs.iter().skip(k).step_by(targets).map(|v| f64::from(*v)).collect();
+            column.chain.invert(&mut path, &column.filled[..=origin]);
+            predicted.iter_mut().skip(k).step_by(targets).zip(path).for_each(|(to, value)| *to = value);
+        }
+        Ok(Forecasts {
+            name: name.to_string(),
+            kind: ForecastKind::Fit,
+            part: Part::Test,
+            targets: prepared.targets().iter().map(|c| c.name.clone()).collect(),
+            horizon,
+            origins: vec![origin],
+            actual: vec![f64::NAN; outputs.len()],
+            predicted,
+        })
+    }
+
     /// What happened in the windows of a part, in original units, with every forecast still NaN.
     pub(crate) fn observed(
         &self,
@@ -355,7 +390,7 @@ fn known_ahead(prepared: &Prepared, horizon: usize) -> Result<(), DataError> {
     for column in prepared.future() {
         let known = column.known_end().saturating_sub(prepared.target_end());
         if known < horizon {
-            return Err(DataError::from(Problem::NotKnownAhead { known, horizon }).in_column(&column.name));
+            return Err(Problem::NotKnownAhead { name: column.name.clone(), known, horizon }.into());
         }
     }
     Ok(())

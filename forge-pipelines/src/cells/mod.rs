@@ -6,6 +6,7 @@
 mod baseline;
 mod data;
 mod evaluate;
+mod forecast;
 mod roles;
 mod score_tables;
 mod show;
@@ -16,6 +17,7 @@ mod window;
 pub use baseline::Baselines;
 pub use data::Data;
 pub use evaluate::Evaluate;
+pub use forecast::Forecast;
 pub use roles::Roles;
 pub(crate) use show::draw;
 pub use show::{Show, ShowParam};

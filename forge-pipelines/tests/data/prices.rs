@@ -1,13 +1,14 @@
 //! Published scores of repeating the last price, on real files.
 
-use crate::prices;
+use crate::{example_data, prices};
 use forge_core::history::Part::*;
 use forge_core::history::SkillTable;
 use forge_pipelines::baselines::BaselineParam;
 use forge_pipelines::metrics::{MetricParam, ScoreContext, conformal, score};
 use forge_pipelines::prepare::Prepared;
 use forge_pipelines::roles::Roles;
-use forge_pipelines::split::SplitParams;
+use forge_pipelines::sources::{CheckParams, CleanParams, CsvParams, DropParams, Freq, load};
+use forge_pipelines::split::{Share, SplitParams};
 use forge_pipelines::transforms::TransformParam::*;
 use forge_pipelines::windows::{WindowParams, Windows};
 
@@ -103,5 +104,44 @@ fn conformal_intervals_cover_what_they_say() {
         let growth = width(4) / width(0);
         assert!((1.7..2.8).contains(&growth), "{file}: {growth}");
         assert_eq!(score.coverage_by_step.len(), 5);
+    }
+}
+
+/// Month/day/year, CR LF and `.` for a holiday; then one column of exchange rates. Published: RMSE and MAE of repeating the
+/// last value over the last fifth of the known rows.
+#[test]
+fn oil_and_exchange_rates_score_what_is_published() {
+    let oil =
+        CsvParams { na: vec![".".into()], freq: Some(Freq::Sessions), ..CsvParams::new("wti_daily.csv") };
+    let rates = CsvParams { freq: Some(Freq::Sessions), ..CsvParams::new("ecb_fx_eur_daily.csv") };
+    for (source, column, missing, test, (rmse, rmse_decimals), (mae, mae_decimals)) in [
+        (&oil, "DCOILWTICO", 290, 1665, (1.246, 3), (0.9272, 4)),
+        (&rates, "USD", 0, 1426, (0.005061, 6), (0.003645, 6)),
+        (&rates, "GBP", 0, 1426, (0.002787, 6), (0.002029, 6)),
+        (&rates, "CHF", 0, 1426, (0.003349, 6), (0.002354, 6)),
+    ] {
+        let loaded = load(source, &example_data(), &CheckParams::default()).unwrap();
+        let drop = DropParams { missing: vec![column.into()], columns: vec![] };
+        let rows = loaded.frame.rows();
+        let (frame, _) =
+            CleanParams { drop: Some(drop), ..CleanParams::default() }.clean(loaded.frame).unwrap();
+        assert_eq!(rows - frame.rows(), missing, "{column}");
+        let split = SplitParams {
+            val: Some(Share::Rows(800)),
+            test: Some(Share::Rows(test)),
+            ..SplitParams::default()
+        };
+        let split = split.split_at(&frame.time).unwrap();
+        for chain in [vec![Log, Diff, Standardize], vec![BoxCox, Robust]] {
+            let p = Prepared::new(&frame, &split, &Roles::one(column, chain), &Roles::default()).unwrap();
+            let w = Windows::new(&p, WindowParams::new(20, 1)).unwrap();
+            let [val, scored] = [Val, Test].map(|part| [BaselineParam::Last.forecasts(&p, &w, part)]);
+            let context = ScoreContext::new(&p, frame.freq, None, MetricParam::ALL);
+            let table = score(&scored, &val, &context).unwrap();
+            assert_eq!(table.targets, test, "{column}");
+            let last = table.score("last").unwrap();
+            assert_rounds_to(last.metric("rmse").unwrap(), rmse, rmse_decimals);
+            assert_rounds_to(last.metric("mae").unwrap(), mae, mae_decimals);
+        }
     }
 }

@@ -14,7 +14,7 @@ use forge_core::learn::{
     Callback, EarlyStopping, Flow, Learner, ModelCheckpoint, ReduceOnPlateau, Snapshot, State, predict,
 };
 use forge_core::nn::Module;
-use forge_core::{Device, Error};
+use forge_core::{Cx, Device, Error, Tensor};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -209,4 +209,16 @@ pub(super) fn on_part(
 ) -> Result<Forecasts, Failure> {
     let outputs = predict(model, &WindowDataset::new(data.clone(), part), batch, device)?;
     Ok(data.windows.forecasts(&data.columns.prepared, part, name, &outputs.to_vec::<f32>()?)?)
+}
+
+/// A model's outputs for the rows after the last known target.
+pub(super) fn after_the_last(
+    model: &dyn Module,
+    data: &WindowData,
+    device: &Device,
+) -> forge_core::Result<Vec<f32>> {
+    let windows = &data.windows;
+    let shape = [1, windows.params.lookback, windows.features()];
+    let input = Tensor::from_vec(windows.last_input().to_vec(), &shape, device)?;
+    model.forward(&Cx::infer(), &input)?.to_vec::<f32>()
 }

@@ -11,7 +11,7 @@ use crate::models::ModelShape;
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
 use crate::value::{Fit, ForecastData, Value, ValueKind};
-use fit::{fit, on_part};
+use fit::{after_the_last, fit, on_part};
 use forge_core::history::{Fact, FitHistory, Output, Part, StopReason};
 use forge_core::nn::Init;
 use model_file::describe;
@@ -93,8 +93,9 @@ impl CellKind for Training {
         if !data.windows.is_empty(Part::Val) {
             forecasts.val.push(on(Part::Val)?);
         }
+        let next = after_the_last(&*model, &data, run.device)?;
         report(run, &history, restored);
-        Ok(Some(Value::Fit(Arc::new(Fit { history, forecasts }))))
+        Ok(Some(Value::Fit(Arc::new(Fit { history, forecasts, next }))))
     }
 }
 

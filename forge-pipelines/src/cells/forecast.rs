@@ -1,0 +1,171 @@
+use super::{CellKind, CellRun, Plan, resolved, typed};
+use crate::data_error::Problem;
+use crate::failure::Failure;
+use crate::metrics::conformal;
+use crate::registry::Registry;
+use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
+use crate::value::{Fit, Value, ValueKind};
+use forge_core::history::{Output, Table};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// `forecast`: what comes after the last row.
+#[derive(Clone, Copy, Debug)]
+pub struct Forecast;
+
+/// How far a forecast goes, and which model makes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(example = ForecastParams { fit: Some("lstm".into()), ..ForecastParams::default() })]
+struct ForecastParams {
+    /// Steps after the last row with a target: `horizon` for all that the model forecasts, or fewer.
+    next: Next,
+    /// The cell that trained the model. Default: the nearest one above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "cell_name")]
+    fit: Option<String>,
+    /// Nominal coverages, in percent, of the split-conformal intervals beside the forecast.
+    #[schemars(schema_with = "level_list")]
+    conformal: Vec<f64>,
+}
+
+impl Default for ForecastParams {
+    fn default() -> Self {
+        ForecastParams { next: Next::Whole(Whole::Horizon), fit: None, conformal: vec![80.0, 95.0] }
+    }
+}
+
+fn cell_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "x-cell": true, "examples": ["lstm"]})
+}
+
+fn level_list(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "examples": [[80, 95]],
+        "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
+    })
+}
+
+/// A number of steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Next {
+    /// So many.
+    Steps(#[schemars(range(min = 1))] usize),
+    /// All.
+    Whole(Whole),
+}
+
+/// All steps of a horizon.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Whole {
+    /// The model's horizon.
+    Horizon,
+}
+
+impl CellKind for Forecast {
+    fn actions(&self, _registry: &Registry) -> Vec<(&'static str, Json)> {
+        vec![typed::<ForecastParams>("forecast")]
+    }
+
+    fn takes(&self) -> Option<ValueKind> {
+        Some(ValueKind::Fit)
+    }
+
+    fn gives(&self) -> Option<ValueKind> {
+        None
+    }
+
+    fn resolve(&self, spec: &Spec, action: &ActionSpec, _registry: &Registry) -> Result<Json, Failure> {
+        resolved::<ForecastParams>(spec, action)
+    }
+
+    fn plan(&self, cell: &CellSpec, plan: &mut Plan<'_>) {
+        let Some(action) = cell.action("forecast") else { return };
+        let Ok(params) = plan.spec.read::<ForecastParams>(action) else { return };
+        if let Some(name) = params.fit.filter(|name| !plan.fits.contains(name)) {
+            let place = plan.spec.document().place_of(&action.path.key("fit"));
+            plan.findings.push(
+                Diagnostic::error("E0172", format!("cell `{name}` trains no model"))
+                    .at(place, "not a fit")
+                    .cell(&cell.id)
+                    .note(format!("cells that train one: {}", plan.fits.join(", "))),
+            );
+        }
+    }
+
+    fn run(&self, run: &mut CellRun<'_>) -> Result<Option<Value>, Failure> {
+        let params: ForecastParams = run.params("forecast")?;
+        let fit: Arc<Fit> = match &params.fit {
+            None => match run.input(ValueKind::Fit)? {
+                Value::Fit(fit) => fit.clone(),
+                _ => return Ok(None),
+            },
+            Some(name) => {
+                let named = run.earlier.iter().rev().find_map(|(id, value)| match value {
+                    Value::Fit(fit) if id == name => Some(fit.clone()),
+                    _ => None,
+                });
+                named.ok_or_else(|| CellRun::fault(format!("cell `{name}` left no model")))?
+            }
+        };
+        let data = fit.forecasts.windows.clone();
+        let (prepared, horizon) = (&data.columns.prepared, data.windows.params.horizon);
+        let steps = match params.next {
+            Next::Whole(Whole::Horizon) => horizon,
+            Next::Steps(steps) if steps <= horizon => steps,
+            Next::Steps(steps) => {
+                let name = &fit.history.name;
+                let reason =
+                    format!("`next: {steps}` is beyond the horizon of {horizon} that `{name}` forecasts");
+                return Err(crate::DataError::from(Problem::BadParameter { reason }).into());
+            }
+        };
+        let next = data.windows.next_forecast(prepared, &fit.history.name, &fit.next)?;
+        let times = prepared.times_after_target(horizon);
+        let mut intervals = Vec::new();
+        if let Some(val) = fit.forecasts.val.first() {
+            for level in &params.conformal {
+                intervals.push(conformal(prepared, val, &next, *level)?);
+            }
+        }
+        for (k, target) in next.targets.iter().enumerate() {
+            let mut head = vec!["time".to_string(), "forecast".to_string()];
+            head.extend(intervals.iter().flat_map(|i| [format!("{} % from", i.level), "to".to_string()]));
+            let mut rows = Vec::new();
+            for step in 0..steps {
+                let i = next.index(0, step, k);
+                run.result(
+                    &[target, &(step + 1).to_string()],
+                    Some(next.predicted[i]).filter(|v| v.is_finite()),
+                );
+                let mut row = vec![times.get(step).cloned().unwrap_or_else(|| format!("+{}", step + 1))];
+                row.push(number(next.predicted[i]));
+                row.extend(intervals.iter().flat_map(|v| [number(v.low[i]), number(v.high[i])]));
+                rows.push(row);
+            }
+            let from = prepared.axis.label(next.origins[0]);
+            let caption = format!("`{target}` after {from}, by {}", next.name);
+            run.outputs.push(Output::Table { table: Table { caption, head, rows, numeric: 1 } });
+        }
+        let last = times.get(steps - 1).cloned().unwrap_or_default();
+        run.summary =
+            format!("{} to {last}: {}", times.first().cloned().unwrap_or_default(), next.targets.join(", "));
+        Ok(None)
+    }
+}
+
+/// Six significant digits.
+fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "–".into();
+    }
+    if value == 0.0 {
+        return "0".into();
+    }
+    let decimals = (5 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    format!("{value:.decimals$}")
+}
