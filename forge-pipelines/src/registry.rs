@@ -155,6 +155,18 @@ mod tests {
         }
     }
 
+    /// Editors read the committed file; `FORGE_BLESS=1` rewrites it.
+    #[test]
+    fn the_committed_schema_is_that_of_the_types() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../schema/v1.json");
+        let schema = format!("{:#}\n", Registry::standard().vocabulary().schema());
+        if std::env::var_os("FORGE_BLESS").is_some() {
+            std::fs::write(&path, &schema).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == schema, "schema/v1.json is not what the types say; FORGE_BLESS=1 rewrites it");
+    }
+
     #[test]
     fn every_spec_of_the_examples_folder_passes_its_checks() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
