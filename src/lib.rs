@@ -22,3 +22,7 @@ pub mod prelude {
     pub use forge_core::optim::{Adam, Optimizer, Sgd};
     pub use forge_core::{Cx, DType, Device, Error, Param, Parameters, Result, Tensor};
 }
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;

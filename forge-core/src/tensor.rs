@@ -185,6 +185,17 @@ impl Tensor {
         all.then(|| (&mut storage.memory, storage.device.clone()))
     }
 
+    /// The memory for writing; of values that others hold too, a copy is made first.
+    pub(crate) fn memory_alone(&mut self) -> Result<&mut Memory> {
+        if self.memory_mut().is_none() {
+            *self = self.converted(self.dtype(), self.device())?;
+        }
+        match self.memory_mut() {
+            Some((memory, _)) => Ok(memory),
+            None => Err(Error::other("a copy of a tensor is held by someone else")),
+        }
+    }
+
     /// Row-major over storage of its own size; itself where that is so already. Untracked.
     pub(crate) fn packed(&self) -> Result<Self> {
         if self.layout.contiguous_range() == Some(0..self.storage.memory.len()) {

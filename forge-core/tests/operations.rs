@@ -313,7 +313,7 @@ fn check_differences(name: &str, sample: &Sample) {
 
 fn each(check: impl Fn(&Operation, &Sample)) {
     let operations = registry();
-    assert!(operations.len() >= 29, "the registry shrank to {}", operations.len());
+    assert!(operations.len() >= 32, "the registry shrank to {}", operations.len());
     for operation in &operations {
         let samples = (operation.samples)();
         assert!(samples.len() >= 3, "{} has {} samples", operation.name, samples.len());
@@ -378,6 +378,11 @@ fn kinks_follow_the_conventions() {
     assert_eq!(slope(&|x| x.abs(), 0.0), 0.0);
     assert_eq!(slope(&|x| x.leaky_relu(0.2), 0.0), 0.2);
     assert_eq!(slope(&|x| x.mae(&Tensor::new(&[1.5], &[1])?), 1.5), 0.0);
+    // Huber's loss has no kink; at its bend both sides agree.
+    assert_eq!(slope(&|x| x.huber(&Tensor::new(&[0.0], &[1])?, 0.75), 0.75), 0.75);
+    assert_eq!(slope(&|x| x.huber(&Tensor::new(&[0.0], &[1])?, 0.75), 0.0), 0.0);
+    // An elementwise tie halves: between -q and 1 - q.
+    assert_eq!(slope(&|x| x.reshape(&[1, 1])?.pinball(&Tensor::new(&[1.5], &[1])?, &[0.75]), 1.5), -0.25);
 }
 
 #[test]

@@ -94,6 +94,10 @@ macro_rules! problems {
             $($(#[doc = $doc])+ #[error($message)] $name { $($(#[doc = $fdoc])+ $field: $ty),* },)+
         }
 
+        /// Every code of data and its guards with what it means; a code that stands for several problems comes several
+        /// times.
+        pub const CODES: &[(&str, &str)] = &[$(($code, concat!($($doc),+))),+];
+
         impl Problem {
             /// The code, such as `E0310`.
             pub fn code(&self) -> &'static str {
@@ -244,7 +248,7 @@ problems! {
         first_line: u64,
         /// How many rows repeat the time of the row above.
         count: usize,
-    } "{time} stands on line {first_line} already ({count} repeated times in all)",
+    } "{time} stands on line {first_line} already (repeated times in all: {count})",
         say("remove one of the rows, or write `check: {duplicates: warn}` to keep both");
     /// Missing rows on a regular grid.
     "E0317" Gaps {
@@ -282,7 +286,7 @@ problems! {
         min: usize,
         /// Rows found.
         found: usize,
-    } "{found} rows, and `min_rows` asks for {min}", None;
+    } "{found} rows, and `min_rows` asks for {min}", say("give a longer series, or lower `min_rows`");
     /// A parameter that does not go with the data.
     "E0321" BadParameter {
         /// Which, and why.
@@ -371,7 +375,8 @@ problems! {
         value: f64,
         /// Its row.
         row: usize,
-    } "`log` of {value} (row {row}) does not exist", say("leave `log` out of this column's chain");
+    } "`log` of {value} does not exist: it takes values above 0",
+        say("leave `log` out of this column's chain");
     /// Nothing to scale by.
     "E0341" Constant {
         /// The transform.

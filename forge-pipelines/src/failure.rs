@@ -35,6 +35,28 @@ impl Exit {
     }
 }
 
+/// Codes of runs, which no spec and no data file is to blame for, each with what it means.
+pub const RUN_CODES: &[(&str, &str)] = &[
+    ("E0390", "A warning that `--strict` made an error. Mend what it says, or run without `--strict`."),
+    (
+        "E0391",
+        "A fit of a run cannot forecast: its model file is of another version or kind, or the history given is too \
+         short. `forge predict RUN --csv FILE` needs the columns of the model, with at least as many rows as it looks \
+         back.",
+    ),
+    (
+        "E0701",
+        "A file or folder cannot be read or written: the disk is full, the folder is read-only or gone, or a file \
+         stands where a folder is needed. What was written before is whole; once there is room, the same command goes \
+         on from the last checkpoint.",
+    ),
+    (
+        "E0703",
+        "The report cannot be written. The run itself is complete: `forge report RUN` makes its report again.",
+    ),
+    ("E0901", "A fault of this program. Please report it, with the spec and `forge doctor`."),
+];
+
 /// Why a cell could not go on.
 #[derive(Clone, Debug)]
 pub struct Failure {
@@ -48,6 +70,12 @@ impl Failure {
     /// A failure with its words.
     pub fn new(exit: Exit, finding: Diagnostic) -> Self {
         Failure { exit, finding: Box::new(finding) }
+    }
+
+    /// The same failure, with the place in the spec that it comes from.
+    pub fn at(mut self, place: Place, label: impl Into<String>) -> Self {
+        self.finding = Box::new(self.finding.at(place, label));
+        self
     }
 }
 
@@ -85,9 +113,10 @@ impl From<DataError> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::NotFinite { .. } => Failure::new(
+            ErrorKind::NotFinite { what, step } => Failure::new(
                 Exit::Diverged,
-                Diagnostic::error("E0501", format!("training diverged: {error}")),
+                Diagnostic::error("E0501", format!("training diverged: {what} is not finite at step {step}"))
+                    .help("lower `lr`, shorten gradients with `clip: 1.0`, or look for extreme values in the data"),
             ),
             ErrorKind::Io { .. } => {
                 Failure::new(Exit::Resource, Diagnostic::error("E0701", error.to_string()))

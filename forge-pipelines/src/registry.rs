@@ -93,6 +93,80 @@ impl Registry {
     /// The vocabulary of the spec language with these kinds.
     pub fn vocabulary(&self) -> Vocabulary {
         let actions = self.cells().flat_map(|kind| kind.actions(self));
-        actions.fold(Vocabulary::new(), |vocabulary, (name, schema)| vocabulary.action(name, schema))
+        actions
+            .fold(Vocabulary::new(), |vocabulary, (name, schema)| vocabulary.action(name, schema))
+            .implied("split", json!({}))
+            .implied("window", json!({"lookback": 30, "horizon": 1}))
+            .implied("model", json!({"lstm": {}}))
+            .implied("train", json!({"stop": {}}))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::ModelShape;
+    use forge_core::Tensor;
+    use forge_core::data::TensorDataset;
+    use forge_core::learn::Learner;
+    use forge_core::nn::Init;
+    use forge_core::optim::Adam;
+    use forge_core::rng::Stream;
+
+    /// Walks the registry, so that a model kind that is added is trained here, too: a network that does not learn cannot
+    /// come in unnoticed.
+    #[test]
+    fn every_parameter_of_every_model_kind_moves_in_one_epoch_and_the_loss_falls() {
+        let registry = Registry::standard();
+        assert!(registry.models.len() >= 2);
+        let (lookback, features, outputs) = (10, 3, 2);
+        let noise = Stream::new(1, "windows");
+        let x: Vec<f32> = (0..96 * lookback * features).map(|i| noise.normal(i) as f32).collect();
+        // Targets that the last rows of a window decide.
+        let y: Vec<f32> = x
+            .chunks(lookback * features)
+            .flat_map(|window| [0.8 * window[27] - 0.3 * window[28], 0.5 * window[29] + 0.2 * window[25]])
+            .collect();
+        let x = Tensor::new(&x, &[96, lookback, features]).unwrap();
+        let data = TensorDataset::new(x, Tensor::new(&y, &[96, outputs]).unwrap()).unwrap();
+        for kind in &registry.models {
+            let shape = ModelShape { lookback, features, outputs };
+            let mut model = kind.build(&json!({}), shape, &Init::new(3)).unwrap();
+            let mut adam = Adam::new(0.01);
+            let before = model.named_values();
+            let one =
+                Learner::new(kind.name()).epochs(1).batch_size(16).fit(&mut *model, &mut adam, &data, None);
+            let first = one.unwrap().curve("train.loss")[0].1;
+            for ((name, old), (_, new)) in before.iter().zip(&model.named_values()) {
+                let (old, new) = (old.to_f64_vec().unwrap(), new.to_f64_vec().unwrap());
+                let still = old.iter().zip(&new).filter(|(a, b)| a == b).count();
+                assert_eq!(
+                    still,
+                    0,
+                    "{}: {still} of {} elements of {name} did not move",
+                    kind.name(),
+                    old.len()
+                );
+            }
+            let more =
+                Learner::new(kind.name()).epochs(25).batch_size(16).fit(&mut *model, &mut adam, &data, None);
+            let last = more.unwrap().curve("train.loss").last().unwrap().1;
+            assert!(last < 0.5 * first, "{}: the loss went from {first} to {last}", kind.name());
+        }
+    }
+
+    #[test]
+    fn every_spec_of_the_examples_folder_passes_its_checks() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|e| e == "yaml") {
+                count += 1;
+                let checked = crate::engine::check(&path, &[], &Registry::standard());
+                assert!(checked.is_ok(), "{}", checked.unwrap_err().findings);
+            }
+        }
+        assert!(count > 0);
     }
 }

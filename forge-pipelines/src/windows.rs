@@ -21,10 +21,10 @@ const PARTS: [Part; 3] = [Part::Train, Part::Val, Part::Test];
 #[schemars(example = WindowParams::new(60, 5))]
 pub struct WindowParams {
     /// Rows that a model sees, the last of them the origin.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), example = 60)]
     pub lookback: usize,
     /// Rows that it forecasts, from the one after the origin.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), example = 5)]
     pub horizon: usize,
     /// Rows from one training window to the next. Validation and test windows always advance by one row, so that
     /// every row is a target.
@@ -338,7 +338,11 @@ impl Windows {
         let warn = |text| Notice { code: "L11".into(), level: Level::Warning, text };
         let mut notices = Vec::new();
         let val = self.len(Part::Val);
-        if val < FEW_VAL_WINDOWS {
+        if val == 0 {
+            notices.push(warn(
+                "no validation window: no epoch and no baseline can be chosen; give `val` a share".into(),
+            ));
+        } else if val < FEW_VAL_WINDOWS {
             notices.push(warn(format!(
                 "only {val} validation windows: what is chosen on them is chosen largely by chance; \
                  give `val` a larger share"

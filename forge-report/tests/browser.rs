@@ -12,36 +12,6 @@ use forge_report::Report;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Scrolls to every figure in turn and waits until it is drawn.
-async fn see_all(browser: &Browser) {
-    let figures = browser.eval("return document.querySelectorAll('.figure').length").await.as_u64().unwrap();
-    for i in 0..figures {
-        browser
-            .eval(&format!(
-                "document.querySelectorAll('.figure')[{i}].scrollIntoView({{behavior: 'instant'}})"
-            ))
-            .await;
-        let settled =
-            format!("return /drawn|failed/.test(document.querySelectorAll('.figure')[{i}].dataset.state)");
-        browser.until(&format!("figure {i} is drawn"), &settled).await;
-    }
-}
-
-/// What Chromium fetched, but for its own pages and what is written out in an address.
-async fn requests(browser: &Browser) -> Vec<String> {
-    let mut asked = Vec::new();
-    for entry in browser.log("performance").await {
-        let message: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
-        if message["message"]["method"] == "Network.requestWillBeSent" {
-            let address = message["message"]["params"]["request"]["url"].as_str().unwrap();
-            if !["chrome:", "data:", "blob:"].iter().any(|scheme| address.starts_with(scheme)) {
-                asked.push(address.to_owned());
-            }
-        }
-    }
-    asked
-}
-
 /// A picture of the whole page, if `FORGE_SCREENSHOTS` names a folder.
 async fn picture(browser: &Browser, name: &str, width: u32) {
     let Ok(folder) = std::env::var("FORGE_SCREENSHOTS") else { return };
@@ -90,7 +60,7 @@ async fn every_figure_is_drawn_without_a_network() {
         Value::Bool(true),
         "a figure far below is not drawn before it is near"
     );
-    see_all(&browser).await;
+    browser.draw_all_figures().await;
 
     let drawn = browser
         .eval(
@@ -114,7 +84,7 @@ async fn every_figure_is_drawn_without_a_network() {
     picture(&browser, "dark", 1280).await;
 
     print(&browser).await;
-    let asked = requests(&browser).await;
+    let asked = browser.requests().await;
     assert_eq!(asked, [address.as_str()], "the page asked for something else");
     assert_eq!(
         browser.eval("return performance.getEntriesByType('resource').map(e => e.name)").await,
@@ -127,7 +97,7 @@ async fn every_figure_is_drawn_without_a_network() {
     let phone = json!({"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": false});
     browser.devtools("Emulation.setDeviceMetricsOverride", phone).await;
     browser.client.goto(&address).await.unwrap();
-    see_all(&browser).await;
+    browser.draw_all_figures().await;
     picture(&browser, "phone", 400).await;
     let fits = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
     assert_eq!(browser.eval(fits).await, Value::Bool(true), "the page is wider than the phone");

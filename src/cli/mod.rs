@@ -1,15 +1,22 @@
 //! The command line, one file a verb. A program with kinds of its own calls [`main_with`] with its registry.
 
 mod check;
+mod doctor;
+mod explain;
 mod ls;
+mod new;
+mod open;
+mod predict;
 mod progress;
+mod report;
 mod run;
 mod show;
 mod terminal;
 
 use crate::pipelines::run::RunError;
-use crate::pipelines::{Exit, Registry};
-use clap::{Parser, Subcommand};
+use crate::pipelines::spec::Diagnostics;
+use crate::pipelines::{Exit, Failure, Registry};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,12 +36,43 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Write a commented spec for a data file
+    New {
+        /// The spec to write; the name of the data file with `.yaml` if not given.
+        spec: Option<PathBuf>,
+        /// The data, a CSV file.
+        #[arg(long, value_name = "FILE.csv")]
+        from: PathBuf,
+    },
     /// Run a spec and write its report
     #[command(after_help = EXIT_CODES)]
-    Run(SpecArgs),
+    Run(RunArgs),
     /// Check a spec without touching its data
     #[command(after_help = EXIT_CODES)]
     Check(SpecArgs),
+    /// Print the plan of a spec, every value with its origin; or what a code such as E0102 means
+    Explain(SpecArgs),
+    /// Make the report of a run again
+    Report {
+        /// The run.
+        #[arg(default_value = "latest")]
+        run: String,
+        /// Open it in the browser.
+        #[arg(long)]
+        open: bool,
+    },
+    /// Forecast after the last row, from the model files of a run
+    Predict {
+        /// The run.
+        #[arg(default_value = "latest")]
+        run: String,
+        /// Only the fit of this cell.
+        #[arg(long, value_name = "ID")]
+        fit: Option<String>,
+        /// A history with the same columns, which takes the place of the one that the run keeps.
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
     /// List runs, newest first
     Ls,
     /// Show a run: `latest`, an id, or the beginning or end of one
@@ -42,6 +80,15 @@ enum Verb {
         /// The run.
         #[arg(default_value = "latest")]
         run: String,
+    },
+    /// Print the JSON Schema of specs, for editors
+    Schema,
+    /// Show what this machine has for a run
+    Doctor,
+    /// Print the completions of a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
     },
 }
 
@@ -55,6 +102,25 @@ struct SpecArgs {
     set: Vec<String>,
 }
 
+/// What `forge run` takes.
+#[derive(clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Begin a new run, even if the newest one of this spec was interrupted or killed and could go on.
+    #[arg(long)]
+    fresh: bool,
+    /// Make errors of warnings.
+    #[arg(long)]
+    strict: bool,
+    /// Train only a few steps, to see that every cell runs.
+    #[arg(long)]
+    smoke: bool,
+    /// Open the report in the browser.
+    #[arg(long)]
+    open: bool,
+}
+
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 internal fault, 2 spec or usage, 3 data check, 4 leakage guard, \
 5 training diverged, 6 assert failed, 7 resource missing, 130 interrupted";
 
@@ -63,12 +129,34 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 internal fault, 2 spec or usage, 3
 pub fn main_with(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
     let exit = match &cli.verb {
+        Verb::New { spec, from } => new::new(spec.as_deref(), from, &cli, &registry),
         Verb::Run(args) => run::run(args, &cli, &registry),
         Verb::Check(args) => check::check(args, &cli, &registry),
+        Verb::Report { run, open } => report::report(run, *open, &cli).unwrap_or_else(|error| told(&error)),
+        Verb::Predict { run, fit, csv } => {
+            predict::predict(run, fit.as_deref(), csv.as_deref(), &cli, &registry)
+        }
+        Verb::Explain(args) => explain::explain(args, &cli, &registry),
         Verb::Ls => ls::ls(&cli).unwrap_or_else(|error| told(&error)),
         Verb::Show { run } => show::show(run, &cli).unwrap_or_else(|error| told(&error)),
+        Verb::Schema => {
+            terminal::line(&format!("{:#}", registry.vocabulary().schema()));
+            Exit::Ok
+        }
+        Verb::Doctor => doctor::doctor(&cli),
+        Verb::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "forge", &mut std::io::stdout());
+            Exit::Ok
+        }
     };
     ExitCode::from(u8::try_from(exit.code()).unwrap_or(1))
+}
+
+/// Says why something that is not in a spec could not be done.
+fn failed(failure: &Failure, what: &str) -> Exit {
+    let finding = Diagnostics::new(what, "", vec![(*failure.finding).clone()]);
+    terminal::findings(&finding);
+    failure.exit
 }
 
 /// Says what is wrong with the run directory.

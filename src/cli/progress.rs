@@ -25,6 +25,8 @@ fn plain(event: &RunEvent) {
     match event {
         RunEvent::Batch { .. } | RunEvent::Metric { .. } | RunEvent::Plan { .. } => {}
         RunEvent::CellStarted { .. } | RunEvent::Checkpoint { .. } | RunEvent::RunFinished { .. } => {}
+        // Said in full, with its place, once the run directory is written.
+        RunEvent::CellFailed { .. } => {}
         other => terminal::error(&other.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-use super::{Cli, SpecArgs, progress, terminal};
+use super::{Cli, RunArgs, SpecArgs, progress, terminal};
 use crate::history::Notebook;
 use crate::pipelines::engine::{self, RunOptions};
 use crate::pipelines::run::{Home, RunDir};
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `forge run`: runs a spec and writes its report.
-pub fn run(args: &SpecArgs, cli: &Cli, registry: &Registry) -> Exit {
+pub fn run(run: &RunArgs, cli: &Cli, registry: &Registry) -> Exit {
+    let args = &run.spec;
     let planned = match engine::check(&args.spec, &args.set, registry) {
         Ok(planned) => planned,
         Err(refusal) => {
@@ -28,6 +29,9 @@ pub fn run(args: &SpecArgs, cli: &Cli, registry: &Registry) -> Exit {
         home: Home::new(&cli.home),
         spec_path: &args.spec,
         command: command(args),
+        fresh: run.fresh,
+        strict: run.strict,
+        smoke: run.smoke,
         interrupt,
         subscriber: Some(if cli.json { progress::json() } else { progress::people() }),
         render: &render,
@@ -40,11 +44,10 @@ pub fn run(args: &SpecArgs, cli: &Cli, registry: &Registry) -> Exit {
             terminal::findings(findings);
         }
     }
-    for claim in &finished.broken_claims {
-        terminal::error(&format!("error: assert failed: {claim}"));
-    }
     if finished.exit == Exit::Interrupted {
-        terminal::error("interrupted; what was finished is in the run directory");
+        terminal::error(
+            "interrupted; the same command goes on from here, a training from its last finished epoch",
+        );
     }
     if !cli.json {
         if let Some(verdict) = &finished.verdict {
@@ -54,11 +57,14 @@ pub fn run(args: &SpecArgs, cli: &Cli, registry: &Registry) -> Exit {
             terminal::line(&report.display().to_string());
         }
     }
+    if let Some(report) = finished.report.as_ref().filter(|_| run.open) {
+        super::open::open(report);
+    }
     finished.exit
 }
 
 /// The report and its figures, into the run directory.
-fn render(notebook: &Notebook, dir: &RunDir) -> Result<PathBuf, String> {
+pub fn render(notebook: &Notebook, dir: &RunDir) -> Result<PathBuf, String> {
     let report = Report::from(notebook);
     for (n, figure) in report.figures().iter().enumerate() {
         dir.write_figure(n + 1, &figure.name, &figure.json).map_err(|e| e.to_string())?;

@@ -16,7 +16,6 @@ pub fn error(text: &str) {
 /// Findings, in colour where that is wanted.
 pub fn findings(findings: &Diagnostics) {
     error(findings.render(coloured()).trim_end());
-    error(&findings.summary());
 }
 
 /// Whether errors are read by a person on a terminal that shows colours.

@@ -36,6 +36,9 @@ macro_rules! for_each_unary {
                 |y, _p| if y > S::zero() { S::one() } else { y * S::zero() }, (0.1, 3.0);
             LeakyRelu(leaky_relu), "x where x > 0, else p x", |x, p| if x < S::zero() { x * p[0] } else { x }, Input,
                 |x, p| if x > S::zero() { S::one() } else { p[0] }, (0.1, 3.0);
+            HuberPenalty(huber_penalty), "½ x² where |x| ≤ p, else p (|x| - ½ p)",
+                |x, p| if x.abs() > p[0] { p[0] * (x.abs() - S::from_f64(0.5) * p[0]) } else { S::from_f64(0.5) * x * x },
+                Input, |x, p| if x > p[0] { p[0] } else if x < -p[0] { -p[0] } else { x }, (0.1, 3.0);
         }
     };
 }

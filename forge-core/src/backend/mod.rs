@@ -308,6 +308,8 @@ pub struct AdamStep {
     pub beta2: f64,
     /// Added to the denominator.
     pub eps: f64,
+    /// Share of each weight that a step at a learning rate of 1 would take away, apart from the gradient.
+    pub decay: f64,
     /// Number of this step, from 1.
     pub step: u64,
 }
@@ -321,16 +323,18 @@ pub struct SgdStep {
     pub momentum: f64,
     /// Whether to look ahead along the velocity.
     pub nesterov: bool,
+    /// Times each weight is added to its gradient.
+    pub decay: f64,
     /// Number of this step, from 1. The first sets the velocity to the gradient.
     pub step: u64,
 }
 
 /// Updates of many parameters at once.
 pub trait Optim: Send + Sync {
-    /// Adam without weight decay: Kingma and Ba, ICLR 2015, with PyTorch's placement of `eps`.
+    /// Adam: Kingma and Ba, ICLR 2015, with PyTorch's placement of `eps`; with decay, AdamW.
     fn adam(&self, slots: &mut [Slot], step: AdamStep) -> Result<()>;
 
-    /// Stochastic gradient descent with momentum, as PyTorch defines it.
+    /// Stochastic gradient descent with momentum and weight decay, as PyTorch defines it.
     fn sgd(&self, slots: &mut [Slot], step: SgdStep) -> Result<()>;
 
     /// The sum of squares of all elements of all tensors, accumulated in f64.

@@ -170,6 +170,28 @@ pub fn mae<S: Scalar>(a: &Array<S>, b: &Array<S>) -> Array<S> {
     Array { shape: vec![], data: vec![total / S::from_f64(a.data.len() as f64)] }
 }
 
+/// Huber's loss: ½ c² + δ (|d| - c) with c = min(|d|, δ).
+pub fn huber<S: Scalar>(a: &Array<S>, b: &Array<S>, delta: f64) -> Array<S> {
+    let delta = S::from_f64(delta);
+    let penalty = |(&x, &y): (&S, &S)| {
+        let d = if x < y { y - x } else { x - y };
+        let c = if d < delta { d } else { delta };
+        c * c / S::from_f64(2.0) + delta * (d - c)
+    };
+    let total = Array::total(a.data.iter().zip(&b.data).map(penalty));
+    Array { shape: vec![], data: vec![total / S::from_f64(a.data.len() as f64)] }
+}
+
+/// The pinball loss of quantiles in the last dimension of `prediction`.
+pub fn pinball<S: Scalar>(prediction: &Array<S>, target: &Array<S>, quantiles: &[f64]) -> Array<S> {
+    let penalty = |(i, &p): (usize, &S)| {
+        let (y, q) = (target.data[i / quantiles.len()], quantiles[i % quantiles.len()]);
+        if p < y { S::from_f64(q) * (y - p) } else { S::from_f64(1.0 - q) * (p - y) }
+    };
+    let total = Array::total(prediction.data.iter().enumerate().map(penalty));
+    Array { shape: vec![], data: vec![total / S::from_f64(prediction.data.len() as f64)] }
+}
+
 /// An LSTM over a sequence, straight from its equations: Hochreiter and Schmidhuber, *Long short-term memory*, Neural
 /// Computation 1997, with the forget gate of Gers, Schmidhuber and Cummins (2000) and PyTorch's order and biases.
 ///

@@ -13,6 +13,7 @@ pub struct EpochRecord {
     /// Learning rate of the epoch's last step.
     pub learning_rate: f64,
     /// Name and value, such as `("train.loss", 0.12)`, `("val.loss", 0.15)`, `("val.mae", 0.31)`, in a fixed order.
+    #[serde(with = "exact_values")]
     pub metrics: Vec<(String, f64)>,
 }
 
@@ -95,5 +96,51 @@ mod nan_as_null {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
         Ok(Option::deserialize(d)?.unwrap_or(f64::NAN))
+    }
+}
+
+/// JSON has no NaN and no infinity: NaN is `null`, the infinities are words, and all come back as they were.
+mod exact_values {
+    use serde::ser::SerializeSeq;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Exact {
+        Finite(f64),
+        Word(Infinity),
+        Nan(()),
+    }
+
+    #[derive(Serialize, Deserialize)]
+    enum Infinity {
+        #[serde(rename = "inf")]
+        Above,
+        #[serde(rename = "-inf")]
+        Below,
+    }
+
+    pub fn serialize<S: Serializer>(values: &[(String, f64)], s: S) -> Result<S::Ok, S::Error> {
+        let exact = |v: f64| match v {
+            v if v.is_finite() => Exact::Finite(v),
+            v if v.is_nan() => Exact::Nan(()),
+            v if v > 0.0 => Exact::Word(Infinity::Above),
+            _ => Exact::Word(Infinity::Below),
+        };
+        let mut seq = s.serialize_seq(Some(values.len()))?;
+        for (name, value) in values {
+            seq.serialize_element(&(name, exact(*value)))?;
+        }
+        seq.end()
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<(String, f64)>, D::Error> {
+        let number = |(name, exact): (String, Exact)| match exact {
+            Exact::Finite(v) => (name, v),
+            Exact::Nan(()) => (name, f64::NAN),
+            Exact::Word(Infinity::Above) => (name, f64::INFINITY),
+            Exact::Word(Infinity::Below) => (name, f64::NEG_INFINITY),
+        };
+        Ok(Vec::deserialize(d)?.into_iter().map(number).collect())
     }
 }

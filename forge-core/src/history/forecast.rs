@@ -144,7 +144,7 @@ impl Forecasts {
 }
 
 /// JSON has no NaN: a missing number is `null`.
-mod nan_as_null {
+pub(super) mod nan_as_null {
     use serde::{Deserialize, Deserializer, Serializer, ser::SerializeSeq};
 
     pub fn serialize<S: Serializer>(values: &[f64], s: S) -> Result<S::Ok, S::Error> {

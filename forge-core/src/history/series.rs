@@ -52,6 +52,7 @@ pub struct SeriesOverview {
     /// Half-open row ranges of the train, validation and test parts, in that order.
     pub parts: [(usize, usize); 3],
     /// Autocorrelation of the *transformed* train series at lags 1, 2, …
+    #[serde(with = "super::forecast::nan_as_null")]
     pub autocorrelation: Vec<f64>,
     /// What the transformed series is called, for instance `log → diff → standardize`.
     pub transform: String,

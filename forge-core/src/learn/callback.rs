@@ -1,8 +1,9 @@
-use super::Outlet;
+use super::{Outlet, Snapshot};
 use crate::history::EpochRecord;
 use crate::nn::Module;
 use crate::optim::Optimizer;
-use crate::{Error, Result};
+use crate::{Error, Result, Tensor};
+use serde_json::Value;
 
 /// Whether training goes on.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +44,15 @@ impl State<'_> {
     }
 }
 
+/// What a callback remembers from one epoch to the next.
+#[derive(Clone, Debug, Default)]
+pub struct CallbackState {
+    /// Counters and best values. A number that is not finite must not stand here as a number: JSON has none.
+    pub values: Value,
+    /// Weights that it keeps, by name.
+    pub tensors: Vec<(String, Tensor)>,
+}
+
 /// Something that sees the model and the metrics, and may end training. Callbacks run in the order in which they were
 /// given, on the training thread.
 pub trait Callback: Send {
@@ -53,6 +63,23 @@ pub trait Callback: Send {
 
     /// After each epoch.
     fn epoch_end(&mut self, state: &mut State<'_>) -> Result<Flow>;
+
+    /// After each epoch, once every callback has seen it and its record is part of the history: with all that is needed
+    /// to go on from here.
+    fn epoch_recorded(&mut self, _snapshot: &Snapshot, _outlet: &Outlet) -> Result<()> {
+        Ok(())
+    }
+
+    /// What it remembers. A callback whose next decision depends on earlier epochs gives that here, or a training that
+    /// is resumed takes another course than one that was never interrupted.
+    fn state(&self) -> CallbackState {
+        CallbackState::default()
+    }
+
+    /// Takes over what [`Callback::state`] gave in an earlier process; called after [`Callback::train_begin`].
+    fn load_state(&mut self, _state: CallbackState) -> Result<()> {
+        Ok(())
+    }
 
     /// After the last epoch, however training ended, unless with an error.
     fn train_end(&mut self, _model: &mut dyn Module) -> Result<()> {

@@ -1,11 +1,19 @@
-use super::{Callback, Flow, Goal, State};
+use super::snapshot::{LAST, number, read_number};
+use super::{Callback, CallbackState, Flow, Goal, Outlet, Snapshot, State};
 use crate::history::Event;
 use crate::{Error, Result, checkpoint, write_atomic};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Writes `best.safetensors` when a metric improves, and after each epoch `last.safetensors` (weights and optimizer
-/// moments) with `last.json` (step, epoch, best so far).
+/// Writes `best.safetensors` when a metric improves, and after each epoch `last.safetensors`, a [`Snapshot`], from which
+/// training goes on after a kill; `last.json` shows its text.
+///
+/// The order of the three files is what makes a kill between any two of them harmless. `last.safetensors` alone decides
+/// where training goes on, and each file is replaced whole:
+/// - killed before `best.safetensors`: training goes on from the epoch before, as if this one had not begun;
+/// - killed between it and `last.safetensors`: the same; the epoch is repeated to the bit, so it writes the same best
+///   weights again. The other order could lose them: the snapshot would say that a best was written;
+/// - killed between `last.safetensors` and `last.json`: the latter is one epoch old. Nothing reads it back.
 #[derive(Debug)]
 pub struct ModelCheckpoint {
     folder: PathBuf,
@@ -35,33 +43,35 @@ impl Callback for ModelCheckpoint {
     fn epoch_end(&mut self, state: &mut State<'_>) -> Result<Flow> {
         let value = state.metric(&self.monitor)?;
         let epoch = state.record.epoch;
-        let weights = state.model.named_values();
-        let told = |file: &str, role: &str| {
-            state.outlet.send(Event::Checkpoint { epoch, file: file.into(), role: role.into() });
-        };
         if self.goal.beats(value, self.best, 0.0) {
             self.best = Some(value);
             *state.best_epoch = Some(epoch);
             let notes = [("epoch", epoch.to_string()), (self.monitor.as_str(), value.to_string())];
-            checkpoint::save(&self.folder.join("best.safetensors"), &weights, &notes)?;
-            told("best.safetensors", "best");
+            checkpoint::save(&self.folder.join("best.safetensors"), &state.model.named_values(), &notes)?;
+            let (file, role) = ("best.safetensors".into(), "best".into());
+            state.outlet.send(Event::Checkpoint { epoch, file, role });
         }
-        let moments = state.optimizer.state().into_iter().map(|(n, t)| (format!("optimizer.{n}"), t));
-        let all: Vec<_> =
-            weights.into_iter().map(|(n, t)| (format!("model.{n}"), t)).chain(moments).collect();
-        checkpoint::save(&self.folder.join("last.safetensors"), &all, &[("epoch", epoch.to_string())])?;
-        let last = json!({
-            "schema": 1,
-            "epoch": epoch,
-            "step": state.optimizer.steps(),
-            "learning_rate": state.optimizer.learning_rate(),
-            "monitor": self.monitor,
-            "best": self.best,
-            "best_epoch": *state.best_epoch,
-        });
-        let path = self.folder.join("last.json");
-        write_atomic(&path, format!("{last:#}\n").as_bytes()).map_err(|e| Error::io("write", &path, e))?;
-        told("last.safetensors", "last");
         Ok(Flow::Continue)
+    }
+
+    fn epoch_recorded(&mut self, snapshot: &Snapshot, outlet: &Outlet) -> Result<()> {
+        snapshot.save(&self.folder)?;
+        let path = self.folder.join("last.json");
+        let text = format!("{:#}\n", snapshot.text());
+        write_atomic(&path, text.as_bytes()).map_err(|e| Error::io("write", &path, e))?;
+        let epoch = snapshot.history.epochs.last().map_or(0, |e| e.epoch);
+        outlet.send(Event::Checkpoint { epoch, file: LAST.into(), role: "last".into() });
+        Ok(())
+    }
+
+    fn state(&self) -> CallbackState {
+        let values =
+            json!({"callback": "model_checkpoint", "monitor": self.monitor, "best": number(self.best)});
+        CallbackState { values, tensors: Vec::new() }
+    }
+
+    fn load_state(&mut self, state: CallbackState) -> Result<()> {
+        self.best = read_number(&state.values["best"]);
+        Ok(())
     }
 }

@@ -1,6 +1,8 @@
-use super::{Callback, Flow, Goal, State};
+use super::snapshot::{number, read_number};
+use super::{Callback, CallbackState, Flow, Goal, State};
 use crate::nn::Module;
-use crate::{Result, Tensor};
+use crate::{Error, Result, Tensor};
+use serde_json::json;
 
 /// Ends training when a metric has not improved for some epochs, and may put the best weights back.
 #[derive(Debug)]
@@ -67,6 +69,29 @@ impl Callback for EarlyStopping {
             return Ok(Flow::Continue);
         }
         Ok(Flow::Stop(format!("no better {} for {} epochs", self.monitor, self.waited)))
+    }
+
+    fn state(&self) -> CallbackState {
+        let values = json!({
+            "callback": "early_stopping",
+            "monitor": self.monitor,
+            "best": number(self.best),
+            "waited": self.waited,
+        });
+        CallbackState { values, tensors: self.weights.clone() }
+    }
+
+    fn load_state(&mut self, state: CallbackState) -> Result<()> {
+        self.best = read_number(&state.values["best"]);
+        let waited = state.values["waited"].as_u64().and_then(|w| usize::try_from(w).ok());
+        self.waited = waited.ok_or_else(|| {
+            let found = &state.values;
+            Error::other(format!(
+                "{found} is no state of early stopping; give the callbacks in the same order"
+            ))
+        })?;
+        self.weights = state.tensors;
+        Ok(())
     }
 
     fn train_end(&mut self, model: &mut dyn Module) -> Result<()> {

@@ -1,10 +1,11 @@
-use super::{Callback, Flow, Listener, Outlet, State};
+use super::{Callback, Flow, Listener, Outlet, Snapshot, State};
 use crate::data::Dataset;
 use crate::history::{EpochRecord, Event, FitHistory, StopReason};
 use crate::nn::Module;
 use crate::optim::Optimizer;
 use crate::rng::Stream;
 use crate::{Cx, Device, Error, ErrorKind, Parameters, Result, Tensor};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -39,6 +40,9 @@ pub struct Learner {
     listeners: Vec<Box<dyn Listener>>,
     interrupt: Arc<AtomicBool>,
     monitor: Option<String>,
+    step_limit: usize,
+    fingerprint: String,
+    resume: Option<Snapshot>,
 }
 
 impl Learner {
@@ -56,6 +60,9 @@ impl Learner {
             listeners: Vec::new(),
             interrupt: Arc::default(),
             monitor: None,
+            step_limit: usize::MAX,
+            fingerprint: String::new(),
+            resume: None,
         }
     }
 
@@ -119,11 +126,41 @@ impl Learner {
         self
     }
 
+    /// At most this many steps an epoch: to see that everything runs.
+    pub fn steps_per_epoch(mut self, limit: usize) -> Self {
+        self.step_limit = limit;
+        self
+    }
+
+    /// What a training that goes on from this one's [`Snapshot`] must have in common with it, in the caller's words: a
+    /// digest of data and parameters.
+    pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
+        self.fingerprint = fingerprint.into();
+        self
+    }
+
+    /// Goes on from a snapshot, with the same model, optimizer, data, seed and callbacks: training 2 N epochs, and
+    /// training N, saving, loading and training N more give the same bits.
+    pub fn resume_from(mut self, snapshot: Snapshot) -> Self {
+        self.resume = Some(snapshot);
+        self
+    }
+
+    /// Goes on from the snapshot that [`ModelCheckpoint`](super::ModelCheckpoint) left in a folder; from the beginning
+    /// if there is none.
+    ///
+    /// # Errors
+    /// As [`Snapshot::load`].
+    pub fn resume(mut self, folder: &Path) -> Result<Self> {
+        self.resume = Snapshot::load(folder)?;
+        Ok(self)
+    }
+
     /// Trains, and gives the history.
     ///
     /// # Errors
-    /// When there is no sample, batch size or epochs are 0, a step fails, or the loss is no longer finite. Listeners
-    /// hear of it as [`Event::Failed`].
+    /// When there is no sample, batch size or epochs are 0, a step fails, the loss is no longer finite, or the
+    /// snapshot to go on from is of another training. Listeners hear of it as [`Event::Failed`].
     pub fn fit(
         mut self,
         model: &mut dyn Module,
@@ -163,23 +200,30 @@ impl Learner {
             name: self.name.clone(),
             model: model.describe(),
             parameters: model.parameter_count(),
-            epochs: Vec::with_capacity(self.epochs),
+            epochs: Vec::new(),
             monitor: self.monitor.clone(),
             best_epoch: None,
             stop: StopReason::Finished,
             seconds: 0.0,
         };
+        let resume = self.resume.take();
+        let first_epoch = resume.as_ref().map_or(0, |s| s.history.epochs.len());
         outlet.send(Event::TrainBegin {
             epochs: self.epochs,
-            steps_per_epoch: train.len().div_ceil(self.batch_size),
+            steps_per_epoch: train.len().div_ceil(self.batch_size).min(self.step_limit),
             parameters: history.parameters,
-            first_epoch: 0,
+            first_epoch,
         });
         let mut callbacks = std::mem::take(&mut self.callbacks);
         for callback in &mut callbacks {
             callback.train_begin(model)?;
         }
-        for epoch in 0..self.epochs {
+        if let Some(snapshot) = resume {
+            self.take_over(snapshot, model, optimizer, &mut callbacks, &mut history)?;
+        }
+        let earlier = history.seconds;
+        let ended = matches!(history.stop, StopReason::Callback { .. });
+        for epoch in if ended { 0..0 } else { first_epoch..self.epochs } {
             outlet.send(Event::EpochBegin { epoch });
             let clock = Instant::now();
             let Some(train_loss) = self.train_epoch(epoch, model, optimizer, train, outlet)? else {
@@ -205,23 +249,84 @@ impl Learner {
                 }
             }
             record.seconds = clock.elapsed().as_secs_f64();
-            outlet.send(Event::EpochEnd { record: record.clone() });
-            history.epochs.push(record);
+            history.epochs.push(record.clone());
+            history.seconds = earlier + begin.elapsed().as_secs_f64();
             if let Some(message) = stop {
                 history.stop = StopReason::Callback { message };
+            }
+            let snapshot = self.snapshot(&history, model, optimizer, &callbacks);
+            for callback in &mut callbacks {
+                callback.epoch_recorded(&snapshot, outlet)?;
+            }
+            // Last, so that a listener never tells of an epoch that a resumed training would have to repeat.
+            outlet.send(Event::EpochEnd { record });
+            if history.stop != StopReason::Finished {
                 break;
             }
         }
         for callback in &mut callbacks {
             callback.train_end(model)?;
         }
-        history.seconds = begin.elapsed().as_secs_f64();
+        history.seconds = earlier + begin.elapsed().as_secs_f64();
         outlet.send(Event::TrainEnd {
             stop: history.stop.clone(),
             epochs: history.epochs.len(),
             seconds: history.seconds,
         });
         Ok(history)
+    }
+
+    /// Puts everything back as it was at the end of a snapshot's last epoch.
+    fn take_over(
+        &self,
+        snapshot: Snapshot,
+        model: &mut dyn Module,
+        optimizer: &mut dyn Optimizer,
+        callbacks: &mut [Box<dyn Callback>],
+        history: &mut FitHistory,
+    ) -> Result<()> {
+        let other = |what: String| Err(Error::argument("fit", format!("the snapshot to go on from {what}")));
+        if snapshot.fingerprint != self.fingerprint {
+            return other("was made with other data or parameters; train from the beginning".into());
+        }
+        if snapshot.callbacks.len() != callbacks.len() {
+            let (there, here) = (snapshot.callbacks.len(), callbacks.len());
+            return other(format!(
+                "has {there} callbacks, this learner {here}; give the same, in the same order"
+            ));
+        }
+        model.load_values(&snapshot.weights)?;
+        let moved = |(name, t): (String, Tensor)| Ok((name, t.to_device(&self.device)?));
+        let moments = snapshot.moments.into_iter().map(moved).collect::<Result<Vec<_>>>()?;
+        optimizer.load_state(&moments, snapshot.step)?;
+        optimizer.set_learning_rate(snapshot.learning_rate);
+        for (callback, state) in callbacks.iter_mut().zip(snapshot.callbacks) {
+            callback.load_state(state)?;
+        }
+        history.epochs = snapshot.history.epochs;
+        history.best_epoch = snapshot.history.best_epoch;
+        history.stop = snapshot.history.stop;
+        history.seconds = snapshot.history.seconds;
+        Ok(())
+    }
+
+    fn snapshot(
+        &self,
+        history: &FitHistory,
+        model: &dyn Module,
+        optimizer: &dyn Optimizer,
+        callbacks: &[Box<dyn Callback>],
+    ) -> Snapshot {
+        Snapshot {
+            history: history.clone(),
+            step: optimizer.steps(),
+            learning_rate: optimizer.learning_rate(),
+            fingerprint: self.fingerprint.clone(),
+            // Shares the storage; it is dropped before the next step, which can then write in place.
+            weights: model.named_values(),
+            moments: optimizer.state(),
+            callbacks: callbacks.iter().map(|c| c.state()).collect(),
+        }
     }
 
     /// The mean loss of an epoch, or `None` if it was interrupted.
@@ -235,7 +340,7 @@ impl Learner {
     ) -> Result<Option<f64>> {
         let order = Stream::new(self.seed, "order").at(epoch as u64).permutation(train.len());
         let (mut total, mut samples) = (0.0, 0.0_f64);
-        for (number, indices) in order.chunks(self.batch_size).enumerate() {
+        for (number, indices) in order.chunks(self.batch_size).enumerate().take(self.step_limit) {
             if self.interrupt.load(Ordering::Relaxed) {
                 return Ok(None);
             }

@@ -6,9 +6,13 @@ mod checkpoint;
 mod early_stopping;
 mod learner;
 mod listener;
+mod plateau;
+mod snapshot;
 
-pub use callback::{Callback, Flow, Goal, State};
+pub use callback::{Callback, CallbackState, Flow, Goal, State};
 pub use checkpoint::ModelCheckpoint;
 pub use early_stopping::EarlyStopping;
 pub use learner::{Learner, predict};
 pub use listener::{Listener, Outlet};
+pub use plateau::ReduceOnPlateau;
+pub use snapshot::Snapshot;

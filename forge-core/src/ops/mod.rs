@@ -8,6 +8,7 @@ mod binary;
 mod concat;
 mod dropout;
 mod expand;
+mod huber;
 mod index_select;
 mod lstm;
 mod mae;
@@ -16,6 +17,7 @@ mod mean;
 mod mse;
 mod operators;
 mod permute;
+mod pinball;
 mod reshape;
 mod sample;
 mod slice;
@@ -33,6 +35,7 @@ pub fn registry() -> Vec<Operation> {
         concat::OPERATION,
         dropout::OPERATION,
         expand::OPERATION,
+        huber::OPERATION,
         index_select::OPERATION,
         lstm::OPERATION,
         mae::OPERATION,
@@ -40,6 +43,7 @@ pub fn registry() -> Vec<Operation> {
         mean::OPERATION,
         mse::OPERATION,
         permute::OPERATION,
+        pinball::OPERATION,
         reshape::OPERATION,
         slice::OPERATION,
         sum::OPERATION,

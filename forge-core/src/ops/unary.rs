@@ -98,7 +98,8 @@ fn samples(kind: UnaryKind) -> Vec<Sample> {
     let op = Unary { kind, constants: [0.7, 0.0] };
     let domain = kind.domain();
     // A domain that begins above 0 and lies on both sides of a kink is mirrored; one that ends the function's own is not.
-    let mirrored = matches!(kind, UnaryKind::Abs | UnaryKind::Relu | UnaryKind::LeakyRelu);
+    let mirrored =
+        matches!(kind, UnaryKind::Abs | UnaryKind::Relu | UnaryKind::LeakyRelu | UnaryKind::HuberPenalty);
     let shapes: [&[usize]; 5] = [&[], &[1], &[0, 3], &[7], &[3, 4, 5]];
     shapes
         .into_iter()

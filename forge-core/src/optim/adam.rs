@@ -26,13 +26,14 @@ pub struct Adam {
     lr: f64,
     betas: (f64, f64),
     eps: f64,
+    decay: f64,
     moments: Moments,
 }
 
 impl Adam {
     /// With β = (0.9, 0.999) and ε = 10⁻⁸.
     pub fn new(lr: f64) -> Self {
-        Adam { lr, betas: (0.9, 0.999), eps: 1e-8, moments: Moments::default() }
+        Adam { lr, betas: (0.9, 0.999), eps: 1e-8, decay: 0.0, moments: Moments::default() }
     }
 
     /// With other decays of the moments.
@@ -46,15 +47,22 @@ impl Adam {
         self.eps = eps;
         self
     }
+
+    /// AdamW: each step also takes the share `lr · decay` off every weight, apart from the gradient and its moments.
+    /// Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019.
+    pub fn decay(mut self, decay: f64) -> Self {
+        self.decay = decay;
+        self
+    }
 }
 
 impl Optimizer for Adam {
     fn step(&mut self, model: &mut dyn Parameters, grads: &Grads) -> Result<()> {
-        let (lr, (beta1, beta2), eps) = (self.lr, self.betas, self.eps);
+        let (lr, (beta1, beta2), eps, decay) = (self.lr, self.betas, self.eps, self.decay);
         self.moments.step(model, grads, |slots, step| match slots.first() {
             Some(slot) => {
                 let device = slot.grad.device().clone();
-                device.optim().adam(slots, AdamStep { lr, beta1, beta2, eps, step })
+                device.optim().adam(slots, AdamStep { lr, beta1, beta2, eps, decay, step })
             }
             None => Ok(()),
         })

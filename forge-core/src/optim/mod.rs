@@ -2,9 +2,11 @@
 
 mod adam;
 mod moments;
+mod schedule;
 mod sgd;
 
 pub use adam::Adam;
+pub use schedule::{Plateau, Schedule, Scheduled};
 pub use sgd::Sgd;
 
 use crate::{Grads, Parameters, Result, Tensor};

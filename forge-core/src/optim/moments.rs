@@ -32,7 +32,8 @@ impl Moments {
             if let Some(found) = entries[at..].iter().position(|e| e.name == name) {
                 entries.swap(at, at + found);
             } else if fresh {
-                let zeros = param.snapshot().mul_scalar(0.0)?;
+                let value = param.snapshot();
+                let zeros = Tensor::zeros(value.shape(), value.dtype(), value.device())?;
                 entries.push(Entry { name: name.to_owned(), first: zeros.clone(), second: zeros });
             }
             match entries.get(at) {

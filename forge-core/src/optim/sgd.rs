@@ -9,13 +9,14 @@ pub struct Sgd {
     lr: f64,
     momentum: f64,
     nesterov: bool,
+    decay: f64,
     moments: Moments,
 }
 
 impl Sgd {
     /// Plain descent.
     pub fn new(lr: f64) -> Self {
-        Sgd { lr, momentum: 0.0, nesterov: false, moments: Moments::default() }
+        Sgd { lr, momentum: 0.0, nesterov: false, decay: 0.0, moments: Moments::default() }
     }
 
     /// With a velocity that decays by `momentum` a step.
@@ -29,15 +30,21 @@ impl Sgd {
         self.nesterov = nesterov;
         self
     }
+
+    /// With `decay` times each weight added to its gradient: an L2 penalty of half that.
+    pub fn decay(mut self, decay: f64) -> Self {
+        self.decay = decay;
+        self
+    }
 }
 
 impl Optimizer for Sgd {
     fn step(&mut self, model: &mut dyn Parameters, grads: &Grads) -> Result<()> {
-        let (lr, momentum, nesterov) = (self.lr, self.momentum, self.nesterov);
+        let Sgd { lr, momentum, nesterov, decay, .. } = *self;
         self.moments.step(model, grads, |slots, step| match slots.first() {
             Some(slot) => {
                 let device = slot.grad.device().clone();
-                device.optim().sgd(slots, SgdStep { lr, momentum, nesterov, step })
+                device.optim().sgd(slots, SgdStep { lr, momentum, nesterov, decay, step })
             }
             None => Ok(()),
         })

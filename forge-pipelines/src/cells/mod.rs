@@ -125,6 +125,8 @@ pub struct CellRun<'a> {
     pub device: &'a Device,
     /// Set when the user wants the run to end.
     pub interrupt: &'a Arc<AtomicBool>,
+    /// Whether to train only a few steps, to see that every cell runs.
+    pub smoke: bool,
     /// What the cell shows.
     pub outputs: Vec<Output>,
     /// What was found on the way.

@@ -1,9 +1,10 @@
 use super::{CellKind, CellRun, Plan, resolved, typed};
+use crate::data_error::{DataError, Problem};
 use crate::failure::Failure;
 use crate::prepare::Prepared;
 use crate::registry::Registry;
 use crate::roles::{Future, Roles as RoleParams};
-use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
+use crate::spec::{ActionSpec, CellSpec, Diagnostic, Place, Spec};
 use crate::value::{PreparedData, Value, ValueKind};
 use forge_core::history::{Output, Table};
 use serde_json::Value as Json;
@@ -52,8 +53,9 @@ impl CellKind for Roles {
         let Value::Split(data) = run.input(ValueKind::Split)?.clone() else { return Ok(None) };
         let (target, past): (RoleParams, RoleParams) = (run.params("target")?, run.params("past")?);
         let future: Future = run.params("future")?;
-        let prepared =
-            Prepared::new(&data.frame, &data.split, &target, &past)?.with_future(&data.frame, &future)?;
+        let prepared = Prepared::new(&data.frame, &data.split, &target, &past)
+            .and_then(|prepared| prepared.with_future(&data.frame, &future))
+            .map_err(|error| blamed(error, run))?;
         run.notices.extend(prepared.notices.iter().cloned());
         let ahead = prepared.inputs.len() - prepared.future_count;
         let row = |(i, column): (usize, &crate::prepare::PreparedColumn)| {
@@ -80,4 +82,39 @@ impl CellKind for Roles {
         run.summary = format!("target {}, {} inputs", names.join(", "), prepared.inputs.len());
         Ok(Some(Value::Prepared(Arc::new(PreparedData { prepared, freq: data.frame.freq }))))
     }
+}
+
+/// The failure with the place in the spec that names the column.
+fn blamed(error: DataError, run: &CellRun<'_>) -> Failure {
+    let (name, label) = match (&*error.problem, &error.column) {
+        (Problem::UnknownColumn { name, .. }, _) => (name.clone(), Some("no such column")),
+        (Problem::TwoRoles { name }, _) => (name.clone(), Some("named again here")),
+        (_, Some(column)) => (column.clone(), None),
+        _ => return error.into(),
+    };
+    let mut failure = Failure::from(error);
+    match (place_of(&name, run), label) {
+        (Some(place), Some(label)) => failure.at(place, label),
+        (Some(place), None) => {
+            failure.finding.context.push((place, "this column".into()));
+            failure
+        }
+        (None, _) => failure,
+    }
+}
+
+/// Where the cell names a column; the last place, if it does so twice.
+fn place_of(column: &str, run: &CellRun<'_>) -> Option<Place> {
+    let document = run.spec.document();
+    run.cell.actions.iter().rev().find_map(|action| match &action.params {
+        Json::String(only) => (only == column).then(|| document.place_of(&action.path)),
+        Json::Array(names) => {
+            let position = names.iter().position(|one| one.as_str() == Some(column))?;
+            Some(document.place_of(&action.path.index(position)))
+        }
+        Json::Object(chains) => {
+            chains.contains_key(column).then(|| document.key_place_of(&action.path.key(column)))
+        }
+        _ => None,
+    })
 }

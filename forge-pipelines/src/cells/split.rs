@@ -1,8 +1,9 @@
-use super::{CellKind, CellRun, resolved, typed};
+use super::{CellKind, CellRun, Plan, resolved, typed};
+use crate::data_error::{DataError, Problem};
 use crate::failure::Failure;
 use crate::registry::Registry;
-use crate::spec::{ActionSpec, Spec};
-use crate::split::SplitParams;
+use crate::spec::{ActionSpec, CellSpec, Spec};
+use crate::split::{SplitBy, SplitParams};
 use crate::value::{SplitData, Value, ValueKind};
 use forge_core::history::{Level, Notice, Output, Part, Table};
 use serde_json::Value as Json;
@@ -29,9 +30,26 @@ impl CellKind for Splitting {
         resolved::<SplitParams>(spec, action)
     }
 
+    fn plan(&self, cell: &CellSpec, plan: &mut Plan<'_>) {
+        let Some(action) = cell.action("split") else { return };
+        if plan.spec.read::<SplitParams>(action).is_ok_and(|params| params.by == SplitBy::Random) {
+            let place = plan.spec.document().place_of(&action.path.key("by"));
+            let finding = *Failure::from(DataError::from(Problem::RandomSplit {})).finding;
+            plan.findings.push(finding.at(place, "not for a series").cell(&cell.id));
+        }
+    }
+
     fn run(&self, run: &mut CellRun<'_>) -> Result<Option<Value>, Failure> {
         let Value::Frame(frame) = run.input(ValueKind::Frame)?.clone() else { return Ok(None) };
-        let split = run.params::<SplitParams>("split")?.split_at(&frame.time)?;
+        let split = run.params::<SplitParams>("split")?.split_at(&frame.time).map_err(|error| {
+            match (&*error.problem, run.cell.action("split")) {
+                (Problem::EmptyPart { part, .. }, Some(action)) => {
+                    let place = run.spec.document().place_of(&action.path.key(*part));
+                    Failure::from(error).at(place, "too little")
+                }
+                _ => error.into(),
+            }
+        })?;
         let axis = frame.time.axis();
         let row = |part: Part| {
             let range = split.part(part);

@@ -1,4 +1,5 @@
 use super::{CellKind, CellRun, resolved, typed};
+use crate::data_error::Problem;
 use crate::failure::Failure;
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, Spec};
@@ -33,7 +34,14 @@ impl CellKind for Window {
         let Value::Prepared(columns) = run.input(ValueKind::Prepared)?.clone() else { return Ok(None) };
         let Some(action) = run.cell.action("window") else { return Ok(None) };
         let params: WindowParams = run.spec.read(action)?;
-        let windows = Windows::new(&columns.prepared, params)?;
+        let windows = Windows::new(&columns.prepared, params).map_err(|error| {
+            let key = match *error.problem {
+                Problem::HorizonTooLong { .. } => "horizon",
+                Problem::LookbackTooLong { .. } | Problem::NoTrainWindow { .. } => "lookback",
+                _ => return error.into(),
+            };
+            Failure::from(error).at(run.spec.document().place_of(&action.path.key(key)), "too long")
+        })?;
         let count = |part| windows.len(part).to_string();
         run.outputs.push(Output::Facts {
             facts: vec![

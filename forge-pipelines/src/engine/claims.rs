@@ -1,6 +1,6 @@
 //! `assert`: claims about results, tried at the end of a run.
 
-use crate::spec::Spec;
+use crate::spec::{Diagnostic, Spec};
 use forge_core::history::AssertOutcome;
 use std::collections::BTreeMap;
 
@@ -15,4 +15,15 @@ pub fn outcomes(spec: &Spec, results: &BTreeMap<String, Option<f64>>) -> Vec<Ass
         }
     };
     spec.claims.iter().map(outcome).collect()
+}
+
+/// What to tell about the claims that did not hold.
+pub fn findings(spec: &Spec, outcomes: &[AssertOutcome]) -> Vec<Diagnostic> {
+    let broken = spec.claims.iter().zip(outcomes).filter(|(_, outcome)| !outcome.held);
+    let finding = |(claim, outcome): (&crate::spec::Claim, &AssertOutcome)| {
+        Diagnostic::error("E0601", format!("the claim `{}` does not hold", claim.text))
+            .at(claim.place.clone(), format!("found {}", outcome.found))
+            .help("the run itself is complete: its report shows every result")
+    };
+    broken.map(finding).collect()
 }

@@ -6,10 +6,10 @@ use crate::cells::{CellRun, ShowParam, draw};
 use crate::failure::{Exit, Failure};
 use crate::registry::Registry;
 use crate::run::{
-    ActiveRun, Environment, EventLine, Home, NewRun, Outcome, PlannedCell, RunDir, RunEvent, RunState,
+    ActiveRun, Environment, EventLine, Home, NewRun, Outcome, PlannedCell, RunDir, RunEvent, RunState, SMOKE,
     write_predictions,
 };
-use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Diagnostics, Path as SpecPath, Spec};
+use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Diagnostics, Path as SpecPath, Place, Spec};
 use crate::value::Value;
 use forge_core::Device;
 use forge_core::history::{
@@ -36,6 +36,12 @@ pub struct RunOptions<'a> {
     pub spec_path: &'a Path,
     /// The command that reproduces the run.
     pub command: String,
+    /// Whether to begin a new run even if the newest one of this spec was interrupted or killed.
+    pub fresh: bool,
+    /// Whether a warning ends the run.
+    pub strict: bool,
+    /// Whether to train only a few steps, to see that every cell runs.
+    pub smoke: bool,
     /// Set when the user wants the run to end.
     pub interrupt: Arc<AtomicBool>,
     /// Hears every event.
@@ -57,27 +63,26 @@ pub struct Finished {
     pub findings: Option<Diagnostics>,
     /// The verdict.
     pub verdict: Option<String>,
-    /// Claims that did not hold.
-    pub broken_claims: Vec<String>,
 }
 
 /// Runs a planned spec.
 pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) -> Finished {
     let spec = &planned.spec;
-    let mut finished = Finished {
-        exit: Exit::Ok,
-        dir: None,
-        report: None,
-        findings: None,
-        verdict: None,
-        broken_claims: Vec::new(),
-    };
+    let mut finished = Finished { exit: Exit::Ok, dir: None, report: None, findings: None, verdict: None };
     let title = spec.title.clone().unwrap_or_else(|| {
         options.spec_path.file_stem().map_or("run".to_string(), |stem| stem.to_string_lossy().into_owned())
     });
-    let new = NewRun { title: &title, task: "forecast", spec: spec.document().text().as_bytes(), tags: &[] };
+    let overrides: Vec<String> = spec.document().overrides().map(str::to_string).collect();
+    let text = spec.document().text().as_bytes();
+    let tags: &[String] = if options.smoke { &[SMOKE.to_string()] } else { &[] };
+    let new = NewRun { title: &title, task: "forecast", spec: text, overrides: &overrides, tags };
     let created = device(spec).and_then(|device| {
-        Ok((device, options.home.create_run(&new, jiff::Timestamp::now()).map_err(Failure::from)?))
+        let resumed = if options.fresh { None } else { options.home.resume_run(&new)? };
+        let active = match resumed {
+            Some(active) => active,
+            None => options.home.create_run(&new, jiff::Timestamp::now())?,
+        };
+        Ok((device, active))
     });
     let (device, active) = match created {
         Ok(created) => created,
@@ -88,15 +93,21 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
         }
     };
     if let Some(subscriber) = options.subscriber {
+        // Said before anyone could listen: what the run is called.
+        let began = |line: &&EventLine| matches!(line.event, RunEvent::RunStarted { .. });
+        active.dir().events().iter().flatten().rfind(began).iter().for_each(|line| subscriber(line));
         active.events().subscribe(subscriber);
     }
     let mut session = Session {
         spec,
         registry,
         active: &active,
-        base: options.spec_path.parent().unwrap_or(Path::new(".")),
+        // The parent of a bare file name is the empty path, which is no folder to the system.
+        base: options.spec_path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
         device,
         interrupt: &options.interrupt,
+        strict: options.strict,
+        smoke: options.smoke,
         values: Vec::new(),
         results: BTreeMap::new(),
         sources: Vec::new(),
@@ -113,7 +124,7 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     let written = session.write(options.render);
     let (mut notebook, dir) = (session.notebook, active.dir().clone());
     finished.verdict = notebook.verdict.take().map(|v| v.text);
-    finished.broken_claims = notebook.asserts.iter().filter(|a| !a.held).map(|a| a.claim.clone()).collect();
+    let broken_claims = claims::findings(spec, &notebook.asserts);
     let metrics = headline(session.results);
     match (outcome, written) {
         (Err(failure), _) | (Ok(()), Err(failure)) => {
@@ -128,8 +139,9 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     if finished.exit == Exit::Ok && options.interrupt.load(Ordering::Relaxed) {
         finished.exit = Exit::Interrupted;
     }
-    if finished.exit == Exit::Ok && !finished.broken_claims.is_empty() {
+    if finished.exit == Exit::Ok && !broken_claims.is_empty() {
         finished.exit = Exit::Assert;
+        finished.findings = Some(spec.document().diagnostics(broken_claims));
     }
     let state = match finished.exit {
         Exit::Ok | Exit::Assert => RunState::Finished,
@@ -186,6 +198,8 @@ struct Session<'a> {
     base: &'a Path,
     device: Device,
     interrupt: &'a Arc<AtomicBool>,
+    strict: bool,
+    smoke: bool,
     values: Vec<(String, Value)>,
     results: BTreeMap<String, Option<f64>>,
     sources: Vec<SourceRecord>,
@@ -195,12 +209,19 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn begin(&mut self, environment: &Environment) -> Result<(), Failure> {
+        if let Some(was) = self.active.resumed() {
+            self.active.events().emit(RunEvent::RunResumed { run: self.active.record().id.clone(), was })?;
+        }
         self.active.write_environment(environment)?;
         let planned = |cell: &CellSpec| PlannedCell {
             id: cell.id.clone(),
             actions: cell.actions.iter().map(|a| a.name.clone()).collect(),
         };
         self.active.events().emit(RunEvent::Plan { cells: self.spec.cells.iter().map(planned).collect() })?;
+        if self.smoke {
+            let text = "a smoke run: only a few steps were trained, so its numbers mean nothing";
+            self.notice(None, Notice { code: String::new(), level: Level::Note, text: text.into() })?;
+        }
         if self.spec.threads.is_some_and(|threads| threads > 1) {
             let text = "this version computes on one thread, whatever `threads` says; the result is the same";
             self.notice(None, Notice { code: String::new(), level: Level::Note, text: text.into() })?;
@@ -252,6 +273,7 @@ impl Session<'_> {
                 active: self.active,
                 device: &self.device,
                 interrupt: self.interrupt,
+                smoke: self.smoke,
                 outputs: Vec::new(),
                 notices: Vec::new(),
                 sources: Vec::new(),
@@ -287,7 +309,12 @@ impl Session<'_> {
         }
         self.results.extend(results);
         for notice in notices {
+            let warning = (self.strict && notice.level == Level::Warning).then(|| notice.clone());
             self.notice(Some(&cell.id), notice)?;
+            if let Some(warning) = warning.filter(|_| result.is_ok()) {
+                self.values.truncate(before);
+                result = Err(too_strict(&warning));
+            }
         }
         let seconds = clock.elapsed().as_secs_f64();
         match result {
@@ -298,7 +325,10 @@ impl Session<'_> {
             }
             Err(failure) => {
                 let failure = self.placed(failure, cell);
-                let message = failure.finding.message.clone();
+                let message = match &failure.finding.place {
+                    Some(Place::Data(place)) => format!("{place}: {}", failure.finding.message),
+                    _ => failure.finding.message.clone(),
+                };
                 events.emit(RunEvent::CellFailed { id: cell.id.clone(), message: message.clone() })?;
                 self.record(cell, CellState::Failed { message }, outputs);
                 Err(failure)
@@ -307,7 +337,8 @@ impl Session<'_> {
     }
 
     fn prose(&self, cell: &CellSpec) -> Result<String, Failure> {
-        let lookup = |address: &str| self.results.get(address).copied().flatten();
+        // The plan has refused what nothing computes; what the data left open is undefined.
+        let lookup = |address: &str| Some(self.results.get(address).copied().flatten().unwrap_or(f64::NAN));
         self.spec.prose(cell, lookup).map_err(|findings| match findings.items().first() {
             Some(finding) => Failure::from(finding.clone()),
             None => CellRun::fault("the prose could not be filled in"),
@@ -320,7 +351,9 @@ impl Session<'_> {
         let place = cell.actions.first().map(|action| document.key_place_of(&action.path));
         match (&failure.finding.place, place) {
             (None, Some(place)) => failure.finding.place = Some(place),
-            (Some(_), Some(place)) => failure.finding.context.push((place, "in this cell".into())),
+            (Some(Place::Data(_)), Some(place)) if failure.finding.context.is_empty() => {
+                failure.finding.context.push((place, "in this cell".into()));
+            }
             _ => {}
         }
         failure.finding.cell.get_or_insert_with(|| cell.id.clone());
@@ -362,11 +395,14 @@ impl Session<'_> {
 
     /// Verdict, claims and facts.
     fn finish_notebook(&mut self) -> Result<(), Failure> {
-        let last_scores = self.values.iter().rev().find_map(|(_, v)| match v {
-            Value::Scores(scores) => Some(scores.clone()),
+        self.notebook.verdict = self.values.iter().rev().find_map(|(_, value)| match value {
+            Value::Scores(scores) => verdict::of(&scores.table),
             _ => None,
         });
-        self.notebook.verdict = last_scores.and_then(|scores| verdict::of(&scores.table));
+        if self.interrupt.load(Ordering::Relaxed) {
+            // Claims are about a run that reached its end.
+            return Ok(());
+        }
         self.notebook.asserts = claims::outcomes(self.spec, &self.results);
         for outcome in &self.notebook.asserts {
             self.active.events().emit(RunEvent::Assert {
@@ -390,6 +426,7 @@ impl Session<'_> {
         self.notebook.resolved_spec = lock::yaml(self.spec, &cells);
         self.notebook.sources = self.sources.clone();
         self.notebook.facts = self.facts();
+        dir.write_notebook(&self.notebook)?;
         render(&self.notebook, dir).map(Some).map_err(|message| {
             Failure::new(Exit::Resource, Diagnostic::error("E0703", format!("the report: {message}")))
         })
@@ -441,6 +478,15 @@ impl Session<'_> {
         facts.push(Fact::new("run", &record.id));
         facts
     }
+}
+
+/// A warning as the error that `--strict` makes of it.
+fn too_strict(warning: &Notice) -> Failure {
+    const GUARDS: [&str; 8] = ["L05", "L06", "L07", "L09", "L10", "L11", "L12", "L13"];
+    let guard = GUARDS.into_iter().find(|code| *code == warning.code);
+    let (exit, code) = guard.map_or((Exit::Data, "E0390"), |code| (Exit::Leak, code));
+    let finding = Diagnostic::error(code, warning.text.clone());
+    Failure::new(exit, finding.help("`--strict` makes an error of this warning"))
 }
 
 /// A cell that the spec does not write.

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 #[derive(Debug)]
 pub struct ResolvedCell {
     id: String,
-    actions: Map<String, Value>,
-    origins: Map<String, Value>,
+    pub(super) actions: Map<String, Value>,
+    pub(super) origins: Map<String, Value>,
 }
 
 /// Resolves every cell. A parameter that cannot be resolved stays as written: its cell will say why when it runs.

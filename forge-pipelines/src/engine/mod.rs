@@ -2,11 +2,13 @@
 
 mod claims;
 mod execute;
+mod explain;
 mod lock;
 mod plan;
 mod verdict;
 
 pub use execute::{Finished, Renderer, RunOptions, Subscriber, execute};
+pub use explain::{ExplainedCell, ExplainedModel, ExplainedValue, explain};
 pub use plan::{Planned, plan};
 
 use crate::failure::Exit;
@@ -20,9 +22,10 @@ use std::path::Path;
 /// use forge_pipelines::{Registry, engine};
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("short.yaml");
-/// std::fs::write(&path, "forge: 1\ntask: forecast\ndata: prices.csv\nsplit: {}\ntarget: Close\nwindow: {lookback: 20, horizon: 1}\n")?;
+/// std::fs::write(&path, "forge: 1\ntask: forecast\ndata: prices.csv\ntarget: Close\n")?;
 /// let planned = engine::check(&path, &["window.horizon=5".into()], &Registry::standard()).map_err(|r| r.findings)?;
-/// assert_eq!(planned.spec.cells.len(), 4);
+/// let ids: Vec<&str> = planned.spec.cells.iter().map(|cell| cell.id.as_str()).collect();
+/// assert_eq!(ids, ["data", "split", "target", "window", "model"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

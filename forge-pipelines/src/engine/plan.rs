@@ -4,8 +4,9 @@ use super::Refusal;
 use crate::cells::{CellKind, Plan, missing};
 use crate::failure::Exit;
 use crate::registry::Registry;
-use crate::spec::{CellSpec, Diagnostic, Place, Spec};
+use crate::spec::{CellSpec, Diagnostic, Level, Place, Spec};
 use crate::value::ValueKind;
+use std::cell::RefCell;
 
 /// A spec that can run.
 #[derive(Debug)]
@@ -24,7 +25,6 @@ pub struct Planned {
 /// # Errors
 /// Cells without their input, figures without their data, claims about results that nothing computes; all at once.
 pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
-    let mut exit = Exit::Spec;
     let mut plan = Plan {
         spec: &spec,
         registry,
@@ -40,16 +40,14 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
             if let Some(needed) = kind.takes() {
                 let from = |id: &String| cell.from.is_empty() || cell.from.contains(id);
                 if !plan.available.iter().any(|(id, kind)| from(id) && *kind == needed) {
-                    let finding = without_input(cell, kind, needed, &plan);
-                    if finding.code == "L01" {
-                        exit = Exit::Leak;
-                    }
-                    plan.findings.push(finding);
+                    plan.findings.push(without_input(cell, kind, needed, &plan));
                 }
             }
             kind.plan(cell, &mut plan);
             plan.available.extend(kind.gives().map(|kind| (cell.id.clone(), kind)));
         }
+        let unknown = unknown_in_prose(&spec, cell, &plan.results);
+        plan.findings.extend(unknown);
     }
     for claim in &spec.claims {
         let address = claim.address.to_string();
@@ -64,6 +62,8 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
     let (evaluate_rest, show_usual) = (fits.iter().any(|id| !evaluated.contains(id)), !has("show"));
     let findings = spec.document().diagnostics(findings);
     if findings.has_errors() {
+        let is_guard = |finding: &Diagnostic| finding.level == Level::Error && finding.code.starts_with('L');
+        let exit = if findings.items().iter().any(is_guard) { Exit::Leak } else { Exit::Spec };
         return Err(Refusal { exit, findings });
     }
     Ok(Planned { spec, evaluate_rest, show_usual })
@@ -98,11 +98,31 @@ fn place_of(cell: &CellSpec, kind: &dyn CellKind, plan: &Plan<'_>) -> Place {
     plan.spec.document().key_place_of(&path)
 }
 
+/// Placeholders for results that no cell so far computes: found now, not after the training.
+fn unknown_in_prose(spec: &Spec, cell: &CellSpec, known: &[String]) -> Vec<Diagnostic> {
+    let unknown = RefCell::new(Vec::new());
+    let lookup = |address: &str| {
+        let is_known = known.iter().any(|name| name == address);
+        if !is_known {
+            unknown.borrow_mut().push(nearest_result(address, known));
+        }
+        is_known.then_some(0.0)
+    };
+    match spec.prose(cell, lookup) {
+        Ok(_) => Vec::new(),
+        Err(findings) => {
+            findings.items().iter().zip(unknown.into_inner()).map(|(f, near)| f.clone().help(near)).collect()
+        }
+    }
+}
+
 fn unknown_result(address: &str, known: &[String]) -> Diagnostic {
-    let finding = Diagnostic::error("E0173", format!("no cell computes `{address}`"));
-    let nearest = known.iter().min_by_key(|name| strsim::damerau_levenshtein(name, address));
-    match nearest {
-        Some(near) => finding.help(format!("the nearest result is `{near}`")),
-        None => finding.help("results come from cells with `train` or `evaluate`"),
+    Diagnostic::error("E0173", format!("no cell computes `{address}`")).help(nearest_result(address, known))
+}
+
+fn nearest_result(address: &str, known: &[String]) -> String {
+    match known.iter().min_by_key(|name| strsim::damerau_levenshtein(name, address)) {
+        Some(near) => format!("the nearest result is `{near}`"),
+        None => "results come from cells with `train` or `evaluate`".to_string(),
     }
 }

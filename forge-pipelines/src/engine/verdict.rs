@@ -17,7 +17,7 @@ pub fn of(table: &SkillTable) -> Option<Verdict> {
     let found = best.metric(metric)?;
     let (name, upper) = (&best.name, metric.to_uppercase());
     let part = table.part.name();
-    let Some(baseline) = table.reference_for(metric) else {
+    let Some(baseline) = table.reference_for(metric).or_else(|| hardest(table, metric)) else {
         let text = format!("{name}: {part} {upper} {}; no baseline to compare with", digits(found));
         return Some(Verdict { level: Level::Warning, text });
     };
@@ -39,6 +39,14 @@ pub fn of(table: &SkillTable) -> Option<Verdict> {
         percent(skill)
     );
     Some(Verdict { level, text })
+}
+
+/// Without a validation part that chooses it: the baseline that is best on the scored part itself, which favours none of
+/// the fits.
+fn hardest<'a>(table: &'a SkillTable, metric: &str) -> Option<&'a str> {
+    let baselines = table.scores.iter().filter(|s| s.kind == ForecastKind::Baseline);
+    let scored = baselines.filter_map(|s| Some((s.metric(metric)?, s.name.as_str())));
+    scored.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
 /// With a sign, and a true minus.
@@ -92,6 +100,18 @@ mod tests {
         );
         assert_eq!(of(&table(0.30)).unwrap().level, Level::Good);
         assert_eq!(of(&table(0.40)).unwrap().level, Level::Warning);
+    }
+
+    #[test]
+    fn without_a_validation_part_the_hardest_baseline_is_taken() {
+        let mut table = table(0.3690);
+        table.reference.clear();
+        table.scores.push(Score {
+            name: "mean".into(),
+            metrics: vec![("rmse".into(), Some(8.46))],
+            ..table.scores[1].clone()
+        });
+        assert!(of(&table).unwrap().text.contains("“last”"));
     }
 
     #[test]

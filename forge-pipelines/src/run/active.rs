@@ -17,11 +17,17 @@ pub struct NewRun<'a> {
     pub task: &'a str,
     /// The spec as given, byte for byte.
     pub spec: &'a [u8],
+    /// The values laid over the spec, as `ADDRESS=value`, in order.
+    pub overrides: &'a [String],
     /// Labels given by the user.
     pub tags: &'a [String],
 }
 
 impl NewRun<'_> {
+    pub(super) fn spec_hash(&self) -> String {
+        blake3::hash(self.spec).to_hex().to_string()
+    }
+
     pub(super) fn record(
         &self,
         id: String,
@@ -44,6 +50,7 @@ impl NewRun<'_> {
             tags: self.tags.to_vec(),
             parent,
             spec_hash,
+            overrides: self.overrides.to_vec(),
         }
     }
 
@@ -84,23 +91,44 @@ pub struct ActiveRun {
     clock: Clock,
     events: Arc<EventLog>,
     metrics: Arc<MetricLog>,
+    resumed: Option<RunState>,
     _lease: LeaseKeeper,
 }
 
 impl ActiveRun {
     pub(super) fn begin(dir: RunDir, record: RunRecord, lease: LeaseRecord) -> Result<Self, RunError> {
-        let clock = Clock::starting_now();
+        let run = Self::open(dir, record, lease, Clock::starting_now())?;
+        run.events.emit(RunEvent::RunStarted {
+            run: run.record.id.clone(),
+            title: run.record.title.clone(),
+            task: run.record.task.clone(),
+            spec_hash: run.record.spec_hash.clone(),
+            parent: run.record.parent.clone(),
+        })?;
+        Ok(run)
+    }
+
+    /// Goes on with a run whose process is gone; `was` is what became of it.
+    pub(super) fn resume(
+        dir: RunDir,
+        record: RunRecord,
+        lease: LeaseRecord,
+        was: RunState,
+    ) -> Result<Self, RunError> {
+        let clock = Clock::started(record.started);
+        Ok(ActiveRun { resumed: Some(was), ..Self::open(dir, record, lease, clock)? })
+    }
+
+    fn open(dir: RunDir, record: RunRecord, lease: LeaseRecord, clock: Clock) -> Result<Self, RunError> {
         let lease = LeaseKeeper::start(dir.path(), lease)?;
         let events = Arc::new(EventLog::open(dir.path(), clock)?);
         let metrics = Arc::new(MetricLog::open(dir.path(), clock)?);
-        events.emit(RunEvent::RunStarted {
-            run: record.id.clone(),
-            title: record.title.clone(),
-            task: record.task.clone(),
-            spec_hash: record.spec_hash.clone(),
-            parent: record.parent.clone(),
-        })?;
-        Ok(ActiveRun { dir, record, clock, events, metrics, _lease: lease })
+        Ok(ActiveRun { dir, record, clock, events, metrics, resumed: None, _lease: lease })
+    }
+
+    /// What had become of the run before it went on: `lost`, `interrupted` or `failed`. None if it began just now.
+    pub fn resumed(&self) -> Option<RunState> {
+        self.resumed
     }
 
     /// The directory.
@@ -168,7 +196,8 @@ impl ActiveRun {
             record.state = outcome.state;
             record.exit_code = Some(outcome.exit_code);
             record.seconds = Some(seconds);
-            record.ended = Some(record.started + std::time::Duration::from_secs_f64(seconds));
+            let ended = record.started + std::time::Duration::from_secs_f64(seconds);
+            record.ended = Some(ended.round(jiff::Unit::Millisecond).unwrap_or(ended));
             record.metrics.extend(outcome.metrics);
             record.verdict = outcome.verdict.or(record.verdict.take());
         });

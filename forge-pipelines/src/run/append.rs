@@ -39,6 +39,18 @@ impl AppendFile {
         Ok(())
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Replaces the whole content, in one piece, and goes on behind it.
+    pub fn replace(&mut self, bytes: &[u8]) -> Result<(), RunError> {
+        super::write_atomic(&self.path, bytes)?;
+        *self = AppendFile::open(self.path.clone())?;
+        Ok(())
+    }
+
     /// Forces everything to disk.
     pub fn sync(&self) -> Result<(), RunError> {
         self.file.sync_data().map_err(|e| RunError::io("write", &self.path, e))

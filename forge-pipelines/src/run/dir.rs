@@ -2,7 +2,7 @@ use super::append::read_json_lines;
 use super::{
     Environment, EventLine, LeaseRecord, RunError, RunRecord, RunState, home, read_predictions, write_atomic,
 };
-use forge_core::history::{Forecasts, MetricPoint, SourceRecord};
+use forge_core::history::{Forecasts, MetricPoint, Notebook, SourceRecord};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
@@ -120,6 +120,30 @@ impl RunDir {
     /// [`RunError::Io`], [`RunError::Broken`].
     pub fn sources(&self) -> Result<Vec<SourceRecord>, RunError> {
         self.read_json::<Sources>("data.json").map(|file| file.sources)
+    }
+
+    /// Writes `notebook.json`: all that the report shows, so that it can be made again.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn write_notebook(&self, notebook: &Notebook) -> Result<(), RunError> {
+        let path = self.path.join("notebook.json");
+        // Not indented: it holds every row of every forecast.
+        let text = serde_json::to_vec(notebook).map_err(|e| RunError::json(path, &e))?;
+        self.write("notebook.json", &text)
+    }
+
+    /// Reads `notebook.json`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::Broken`].
+    pub fn notebook(&self) -> Result<Notebook, RunError> {
+        let path = self.path.join("notebook.json");
+        if !path.exists() {
+            let problem = "is missing: the run did not come to its report; the same command continues it";
+            return Err(RunError::broken(path, problem));
+        }
+        self.read_json("notebook.json")
     }
 
     /// Writes `figures/NN-name.json`, the Plotly form of the figure that the report shows as number `number`.

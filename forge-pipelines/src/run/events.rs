@@ -32,6 +32,13 @@ pub enum RunEvent {
         /// The earlier run that this one is compared with.
         parent: Option<String>,
     },
+    /// The same command again: a run that was interrupted or killed goes on in its own directory.
+    RunResumed {
+        /// Id of the run.
+        run: String,
+        /// What had become of it: `lost`, `interrupted` or `failed`.
+        was: RunState,
+    },
     /// What is going to be done.
     Plan {
         /// The cells, in order of execution.
@@ -203,10 +210,9 @@ impl FitEvents {
         Some(match event {
             Event::TrainBegin { epochs, steps_per_epoch, parameters, first_epoch } => {
                 (self.epochs, self.batches) = (*epochs, *steps_per_epoch);
-                let resumed = if *first_epoch > 0 {
-                    format!(", resumed at epoch {first_epoch}")
-                } else {
-                    String::new()
+                let resumed = match *first_epoch {
+                    0 => String::new(),
+                    done => format!("; {done} are trained, going on from the checkpoint after epoch {done}"),
                 };
                 let message =
                     format!("{parameters} parameters, {epochs} epochs of {steps_per_epoch} steps{resumed}");
@@ -260,6 +266,9 @@ impl fmt::Display for RunEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunEvent::RunStarted { run, title, .. } => write!(f, "run {run}: {title}"),
+            RunEvent::RunResumed { run, was } => {
+                write!(f, "continuing run {run}, which was {was}; `--fresh` would begin a new one")
+            }
             RunEvent::Plan { cells } => write!(f, "plan: {} cells", cells.len()),
             RunEvent::CellStarted { id, actions } if actions.is_empty() => write!(f, "{id}: started"),
             RunEvent::CellStarted { id, actions } => write!(f, "{id}: started ({})", actions.join(", ")),
@@ -279,6 +288,7 @@ impl fmt::Display for RunEvent {
             RunEvent::Checkpoint { id, epoch, file, role } => {
                 write!(f, "{id}: {role} weights of epoch {} in {file}", epoch + 1)
             }
+            RunEvent::Guard { id, code, text, .. } if code.is_empty() => write!(f, "{}{text}", Prefix(id)),
             RunEvent::Guard { id, code, text, .. } => write!(f, "{}{code}: {text}", Prefix(id)),
             RunEvent::Log { id, message, .. } => write!(f, "{}{message}", Prefix(id)),
             RunEvent::Assert { claim, held, found } => {

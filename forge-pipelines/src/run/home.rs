@@ -67,7 +67,7 @@ impl Home {
     /// # let folder = tempfile::tempdir()?;
     /// use forge_pipelines::run::{Home, NewRun, Outcome, RunState};
     /// let home = Home::new(folder.path().join(".forge"));
-    /// let spec = NewRun { title: "MSFT", task: "forecast", spec: b"forge: 1\n", tags: &[] };
+    /// let spec = NewRun { title: "MSFT", task: "forecast", spec: b"forge: 1\n", overrides: &[], tags: &[] };
     /// let run = home.create_run(&spec, "2026-11-23T02:14:55Z".parse()?)?;
     /// assert!(run.dir().id().starts_with("20261123-021455-msft-"));
     /// run.finish(Outcome::new(RunState::Finished, 0))?;
@@ -77,7 +77,7 @@ impl Home {
     pub fn create_run(&self, new: &NewRun<'_>, now: Timestamp) -> Result<ActiveRun, RunError> {
         let runs = self.runs_folder();
         fs::create_dir_all(&runs).map_err(|e| RunError::io("create the folder", &runs, e))?;
-        let spec_hash = blake3::hash(new.spec).to_hex().to_string();
+        let spec_hash = new.spec_hash();
         let parent = self.previous_of(&spec_hash)?;
         let now = now.round(jiff::Unit::Millisecond).unwrap_or(now);
         loop {
@@ -178,7 +178,8 @@ impl Home {
 
     fn previous_of(&self, spec_hash: &str) -> Result<Option<String>, RunError> {
         let same = |run: &RunSummary| {
-            run.record.as_ref().is_ok_and(|record| record.spec_hash == spec_hash && record.is_comparable())
+            let fits = |record: &RunRecord| record.spec_hash == spec_hash && record.is_comparable();
+            run.record.as_ref().is_ok_and(fits)
         };
         Ok(self.runs()?.into_iter().find(same).map(|run| run.id))
     }

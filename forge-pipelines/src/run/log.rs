@@ -1,6 +1,7 @@
 use super::append::{AppendFile, read_json_lines};
 use super::{EventLine, RunError, RunEvent};
 use forge_core::history::{EpochRecord, MetricPoint};
+use jiff::Timestamp;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,15 +13,23 @@ const BATCH_INTERVAL: u64 = 250;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     origin: Instant,
+    /// What had passed when this process took the run over.
+    before: Duration,
 }
 
 impl Clock {
     pub fn starting_now() -> Self {
-        Clock { origin: Instant::now() }
+        Clock { origin: Instant::now(), before: Duration::ZERO }
+    }
+
+    /// For a run that began in another process. If the time of day was set back since, time stands still here.
+    pub fn started(at: Timestamp) -> Self {
+        let before = Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default();
+        Clock { origin: Instant::now(), before }
     }
 
     pub fn elapsed(&self) -> Duration {
-        self.origin.elapsed()
+        self.before + self.origin.elapsed()
     }
 
     fn millis(&self) -> u64 {
@@ -41,6 +50,8 @@ struct Inner {
     events: AppendFile,
     text: AppendFile,
     next: u64,
+    /// Time of the line before: time does not go back within a file.
+    latest: u64,
     last_batch: Option<u64>,
     subscribers: Vec<Subscriber>,
 }
@@ -51,9 +62,10 @@ impl EventLog {
     pub(super) fn open(folder: &Path, clock: Clock) -> Result<Self, RunError> {
         let path = folder.join("events.jsonl");
         let events = AppendFile::open(path.clone())?;
-        let next = read_json_lines::<EventLine>(&path)?.last().map_or(0, |line| line.seq + 1);
+        let (next, latest) =
+            read_json_lines::<EventLine>(&path)?.last().map_or((0, 0), |line| (line.seq + 1, line.t));
         let text = AppendFile::open(folder.join("log.txt"))?;
-        let inner = Inner { events, text, next, last_batch: None, subscribers: Vec::new() };
+        let inner = Inner { events, text, next, latest, last_batch: None, subscribers: Vec::new() };
         Ok(EventLog { clock, inner: Mutex::new(inner) })
     }
 
@@ -89,6 +101,7 @@ impl EventLog {
 
 impl Inner {
     fn emit(&mut self, event: RunEvent, now: u64) -> Result<(), RunError> {
+        let now = now.max(self.latest);
         let is_batch = matches!(event, RunEvent::Batch { .. });
         if is_batch {
             if self.last_batch.is_some_and(|last| now < last + BATCH_INTERVAL) {
@@ -106,6 +119,7 @@ impl Inner {
         let json = serde_json::to_string(line).map_err(|e| RunError::json("events.jsonl", &e))?;
         self.events.append(&json)?;
         self.next += 1;
+        self.latest = line.t;
         if is_batch {
             return Ok(());
         }
@@ -139,16 +153,45 @@ impl MetricLog {
     /// [`RunError::Io`], for instance when the disk is full.
     pub fn epoch(&self, id: &str, record: &EpochRecord) -> Result<(), RunError> {
         let millis = self.clock.millis();
-        record.metrics.iter().try_for_each(|(name, value)| {
-            self.write(&MetricPoint {
-                cell: id.to_owned(),
-                step: record.step,
-                epoch: record.epoch,
-                millis,
-                name: name.clone(),
-                value: *value,
-            })
-        })
+        let metrics = record.metrics.iter();
+        metrics.map(|(name, value)| point(id, record, name, *value, millis)).try_for_each(|p| self.write(&p))
+    }
+
+    /// Makes the points of the cell `id` those of `epochs`, before training goes on after them: points of later epochs,
+    /// which are trained again, are dropped; those that a kill kept from being written are added. Other cells' points
+    /// and the times of those that stay are as they were.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], and [`RunError::Broken`] for a line that is no metric.
+    pub fn rewind(&self, id: &str, epochs: &[EpochRecord]) -> Result<(), RunError> {
+        let mut file = self.lock();
+        let points: Vec<MetricPoint> = read_json_lines(file.path())?;
+        let is =
+            |p: &MetricPoint, epoch: usize, name: &str| p.cell == id && p.epoch == epoch && p.name == name;
+        let known = |p: &MetricPoint| {
+            epochs.iter().any(|e| e.epoch == p.epoch && e.metrics.iter().any(|(name, _)| *name == p.name))
+        };
+        let mut kept: Vec<MetricPoint> = Vec::with_capacity(points.len());
+        for point in points {
+            let again = kept.iter().any(|p| is(p, point.epoch, &point.name));
+            if point.cell != id || (known(&point) && !again) {
+                kept.push(point);
+            }
+        }
+        let millis = self.clock.millis();
+        for record in epochs {
+            for (name, value) in &record.metrics {
+                if !kept.iter().any(|p| is(p, record.epoch, name)) {
+                    kept.push(point(id, record, name, *value, millis));
+                }
+            }
+        }
+        let mut text = String::new();
+        for point in &kept {
+            text.push_str(&serde_json::to_string(point).map_err(|e| RunError::json("metrics.jsonl", &e))?);
+            text.push('\n');
+        }
+        file.replace(text.as_bytes())
     }
 
     /// Forces everything to disk.
@@ -162,6 +205,11 @@ impl MetricLog {
     fn lock(&self) -> MutexGuard<'_, AppendFile> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn point(id: &str, record: &EpochRecord, name: &str, value: f64, millis: u64) -> MetricPoint {
+    let (step, epoch) = (record.step, record.epoch);
+    MetricPoint { cell: id.to_owned(), step, epoch, millis, name: name.to_owned(), value }
 }
 
 #[cfg(test)]

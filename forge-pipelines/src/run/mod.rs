@@ -2,7 +2,8 @@
 //!
 //! [`Home`] holds the runs; [`Home::create_run`] begins one as an [`ActiveRun`], [`Home::find`] opens one as a
 //! [`RunDir`]. Small files are replaced whole ([`write_atomic`]); `events.jsonl` and `metrics.jsonl` grow a line at a
-//! time, and readers ignore a torn last line. A run that was killed is known by its lease.
+//! time, and readers ignore a torn last line. A run that was killed is known by its lease; [`Home::resume_run`] takes it
+//! over.
 //!
 //! | file | content |
 //! |---|---|
@@ -13,6 +14,7 @@
 //! | `events.jsonl`, `log.txt` | [`EventLine`]s; the same without batches, in plain words |
 //! | `metrics.jsonl` | training metrics, one number a line |
 //! | `predictions.parquet` | all forecasts, see [`write_predictions`] |
+//! | `notebook.json` | all that the report shows |
 //! | `figures/`, `fits/<id>/`, `report.html` | figures, weights, the report |
 //! | `lease.json` | [`LeaseRecord`], while the run is at work |
 
@@ -28,6 +30,7 @@ mod lease;
 mod log;
 mod predictions;
 mod record;
+mod resume;
 
 pub use active::{ActiveRun, NewRun, Outcome};
 pub use atomic::write_atomic;
@@ -39,4 +42,4 @@ pub use home::{Home, RunSummary};
 pub use lease::LeaseRecord;
 pub use log::{EventLog, MetricLog};
 pub use predictions::{read_predictions, write_predictions};
-pub use record::{Metrics, RUN_SCHEMA, RunRecord, RunState};
+pub use record::{Metrics, RUN_SCHEMA, RunRecord, RunState, SMOKE};

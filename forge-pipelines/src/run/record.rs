@@ -11,6 +11,9 @@ pub type Metrics = BTreeMap<String, Option<f64>>;
 /// The number in `run.json` that says how to read it. A higher one was written by a later version.
 pub const RUN_SCHEMA: u32 = 1;
 
+/// The tag of a run on a tiny slice, whose numbers mean nothing.
+pub const SMOKE: &str = "smoke";
+
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,6 +80,9 @@ pub struct RunRecord {
     pub parent: Option<String>,
     /// BLAKE3 digest of the spec's bytes, hexadecimal.
     pub spec_hash: String,
+    /// The values laid over the spec, as `ADDRESS=value`, in order: with the spec's bytes they say what is run.
+    #[serde(default)]
+    pub overrides: Vec<String>,
 }
 
 impl RunRecord {
@@ -106,6 +112,9 @@ impl RunRecord {
 
     /// Whether a later run of the same spec can be compared with this one.
     pub(super) fn is_comparable(&self) -> bool {
-        self.state == RunState::Finished || (self.state != RunState::Running && !self.metrics.is_empty())
+        let smoke = self.tags.iter().any(|tag| tag == SMOKE);
+        !smoke
+            && (self.state == RunState::Finished
+                || (self.state != RunState::Running && !self.metrics.is_empty()))
     }
 }

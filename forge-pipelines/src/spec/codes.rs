@@ -201,9 +201,62 @@ pub const CODES: &[Code] = &[
         "The spec file cannot be opened. Check its name and that you may read it.",
     ),
     row(
+        "E0170",
+        "a cell without its input",
+        "A cell needs a value that no earlier cell gives: windows need columns with roles, those need a split, a split \
+         needs data. Add the cell that the message names above this one, or move this one down. With `from:` a cell \
+         takes its input from the cells named there only.",
+    ),
+    row(
+        "E0171",
+        "inputs without a target",
+        "`past` names the inputs of a forecast; the cell must also name its `target`.",
+    ),
+    row(
+        "E0172",
+        "not a fit",
+        "`evaluate: {fits: [...]}` names cells that trained a model (`model` with `train`), by their ids.",
+    ),
+    row(
+        "E0173",
+        "a claim about nothing",
+        "A claim of `assert:` is about a result that some cell computes: `ID.result.NAME.METRIC`, with a metric that \
+         the `evaluate` cell lists. The message names the nearest result.",
+    ),
+    row(
         "E0190",
         "value refused",
         "A value has the right type but the cell cannot use it; the message says why.",
+    ),
+    row(
+        "E0501",
+        "training diverged",
+        "The loss became infinite or not a number, so the weights are lost from that step on. The usual reasons are a \
+         learning rate that is too large, and inputs of very different sizes: give columns a chain that ends in \
+         `standardize`. `clip: 1.0` in `train` shortens long gradients. Steps are counted from 0.",
+    ),
+    row(
+        "E0601",
+        "a claim does not hold",
+        "A claim of `assert:` was tried on the results of a complete run and is not true. The exit code is 6, so that a \
+         script can tell; the run directory and the report are as whole as those of any other run.",
+    ),
+    row(
+        "E0702",
+        "no such device",
+        "The spec asks for a device that is not there. `device: auto` takes the best one that is.",
+    ),
+    row(
+        "L01",
+        "fitted before the split",
+        "A transform such as `standardize` is fitted on rows. Before the data is split these would include the test part, \
+         and every score would be too good. Put the `split` cell above the one with `target`.",
+    ),
+    row(
+        "L02",
+        "split at random",
+        "Neighbouring windows of a series share most of their rows, so a random split puts the same rows into training \
+         and test. Split by time: train first, test last.",
     ),
 ];
 

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -38,6 +39,15 @@ pub struct DataPlace {
     pub line: Option<usize>,
     /// Name of the column, if the finding is about one.
     pub column: Option<String>,
+}
+
+impl fmt::Display for DataPlace {
+    /// `prices.csv:17 (column `Close`)`, as far as it is known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        self.line.iter().try_for_each(|line| write!(f, ":{line}"))?;
+        self.column.iter().try_for_each(|column| write!(f, " (column `{column}`)"))
+    }
 }
 
 /// One finding: what is wrong, where, and how to mend it.

@@ -1,4 +1,5 @@
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
+use super::hint::nearest;
 use super::index::{At, Index, Indexed};
 use super::path::{Path, Segment};
 use super::render::line_column;
@@ -54,10 +55,15 @@ impl Document {
         let name = path.display().to_string();
         let refuse = |item| Err(Diagnostics::new(name.clone(), "", vec![item]));
         match std::fs::read(path) {
-            Err(error) => refuse(
-                Diagnostic::error("E0160", format!("cannot read the spec `{name}`: {error}"))
-                    .help("name a file that exists, such as `forge run examples/stock.yaml`"),
-            ),
+            Err(error) => {
+                let help = match similar_file(path) {
+                    Some(near) => format!("did you mean `{}`?", near.display()),
+                    None => "name a file that exists, such as `forge run examples/stock.yaml`".to_string(),
+                };
+                refuse(
+                    Diagnostic::error("E0160", format!("cannot read the spec `{name}`: {error}")).help(help),
+                )
+            }
             Ok(bytes) => Document::from_bytes(&name, bytes),
         }
     }
@@ -244,6 +250,18 @@ impl Document {
         };
         over.or_else(spec).or_else(around)
     }
+}
+
+/// The spec beside a missing file whose name is most like it.
+fn similar_file(missing: &std::path::Path) -> Option<std::path::PathBuf> {
+    let folder = missing.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let entries =
+        std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let names: Vec<String> =
+        entries.filter(|name| name.ends_with(".yaml") || name.ends_with(".yml")).collect();
+    let wanted = missing.file_name()?.to_str()?;
+    let near = nearest(wanted, names.iter().map(String::as_str).filter(|name| *name != wanted))?;
+    Some(missing.with_file_name(near))
 }
 
 #[derive(Clone, Copy)]

@@ -25,6 +25,7 @@ pub fn load(mut document: Document, vocabulary: &Vocabulary) -> Result<Spec, Dia
         return Err(document.diagnostics(vec![finding]));
     }
     let schema = vocabulary.schema();
+    vocabulary.complete(&mut document.value);
     overrides::apply(&mut document, vocabulary, &schema, &mut found);
     let outline = Outline::of(&document.value, vocabulary);
     document.pending = found.into_iter().map(|finding| in_its_cell(finding, &outline, &document)).collect();

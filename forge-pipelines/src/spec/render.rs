@@ -1,5 +1,6 @@
 //! Findings as text for people and as JSON for programs.
 
+use super::codes::explain_code;
 use super::diagnostic::{Diagnostic, Diagnostics, Level, Place};
 use annotate_snippets as snip;
 use annotate_snippets::{AnnotationKind, Group, Origin, Renderer, Snippet, normalize_untrusted_str as clean};
@@ -94,12 +95,11 @@ impl Diagnostics {
         let mut group = Group::with_title(level.primary_title(clean(&item.message)).id(item.code));
         match &item.place {
             None => group = group.element(Origin::path(self.name.as_str())),
-            Some(Place::Data(place)) => group = group.element(data_origin(place)),
-            Some(place) => {
-                for snippet in self.snippets(place, item) {
-                    group = group.element(snippet);
-                }
-            }
+            Some(Place::Data(place)) => group = group.element(Origin::path(place.to_string())),
+            Some(_) => {}
+        }
+        for snippet in self.snippets(item) {
+            group = group.element(snippet);
         }
         let fact = |text: String| snip::Level::NOTE.no_name().message(clean(&text));
         if let Some(cell) = &item.cell {
@@ -111,13 +111,16 @@ impl Diagnostics {
         if let Some(help) = &item.help {
             group = group.element(snip::Level::HELP.message(clean(help)));
         }
-        group.element(fact(format!("explain: forge explain {}", item.code)))
+        match explain_code(item.code) {
+            Some(_) => group.element(fact(format!("explain: forge explain {}", item.code))),
+            None => group,
+        }
     }
 
-    /// The marked lines: one snippet a text, the primary one first.
-    fn snippets(&self, place: &Place, item: &Diagnostic) -> Vec<Snippet<'static, snip::Annotation<'static>>> {
+    /// The marked lines of the texts that are at hand: one snippet a text, the primary one first.
+    fn snippets(&self, item: &Diagnostic) -> Vec<Snippet<'static, snip::Annotation<'static>>> {
         let mut texts: Vec<(String, String, Vec<snip::Annotation<'static>>)> = Vec::new();
-        let primary = std::iter::once((place, &item.label, AnnotationKind::Primary));
+        let primary = item.place.iter().map(|place| (place, &item.label, AnnotationKind::Primary));
         let context = item.context.iter().map(|(place, label)| (place, label, AnnotationKind::Context));
         for (place, label, kind) in primary.chain(context) {
             let Some((name, text, range)) = self.text_at(place) else { continue };
@@ -150,17 +153,6 @@ impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))
     }
-}
-
-fn data_origin(place: &super::diagnostic::DataPlace) -> Origin<'static> {
-    let mut name = place.path.display().to_string();
-    if let Some(line) = place.line {
-        name.push_str(&format!(":{line}"));
-    }
-    if let Some(column) = &place.column {
-        name.push_str(&format!(" (column `{column}`)"));
-    }
-    Origin::path(name)
 }
 
 /// The part of a range to mark: inside the text, on whole characters, and its first line only (a map of

@@ -84,6 +84,7 @@ pub struct Vocabulary {
     actions: Vec<ActionEntry>,
     definitions: Map<String, Value>,
     tasks: Vec<String>,
+    implied: Vec<(String, Value)>,
 }
 
 impl Default for Vocabulary {
@@ -95,7 +96,12 @@ impl Default for Vocabulary {
 impl Vocabulary {
     /// No actions yet, and the one task `forecast`.
     pub fn new() -> Self {
-        Vocabulary { actions: Vec::new(), definitions: Map::new(), tasks: vec!["forecast".to_string()] }
+        Vocabulary {
+            actions: Vec::new(),
+            definitions: Map::new(),
+            tasks: vec!["forecast".to_string()],
+            implied: Vec::new(),
+        }
     }
 
     /// Adds an action with the schema of its parameters; one of the same name is replaced. An action that the
@@ -119,6 +125,25 @@ impl Vocabulary {
         self.actions.push(ActionEntry { name: name.to_string(), order, schema, row });
         self.actions.sort_by_key(|action| action.order);
         self
+    }
+
+    /// What stands for an action that a spec in the short form (without `cells:`) leaves out.
+    pub fn implied(mut self, name: &str, params: Value) -> Self {
+        self.implied.push((name.to_string(), params));
+        self
+    }
+
+    /// Fills a spec in the short form: with its data and its target given, everything else is implied.
+    pub(super) fn complete(&self, spec: &mut Value) {
+        let Some(map) = spec.as_object_mut() else { return };
+        if map.contains_key("cells") || !map.contains_key("data") || !map.contains_key("target") {
+            return;
+        }
+        for (name, params) in &self.implied {
+            if !map.contains_key(name) {
+                map.insert(name.clone(), params.clone());
+            }
+        }
     }
 
     /// The tasks that this program can run.

@@ -220,7 +220,7 @@ fn rows_must_ascend() {
 #[test]
 fn repeated_times_are_judged_by_check() {
     let text = "Date,x\n2020-01-03,1\n2020-01-04,2\n\n2020-01-04,3\n2020-01-05,4\n";
-    fails(plain(text), "E0316", Some(5), Some("Date"), &["line 3", "1 repeated", "duplicates: warn"]);
+    fails(plain(text), "E0316", Some(5), Some("Date"), &["line 3", "in all: 1", "duplicates: warn"]);
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("f.csv"), text).unwrap();
     let mut check = CheckParams { duplicates: Severity::Warn, ..CheckParams::default() };

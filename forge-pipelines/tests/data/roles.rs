@@ -40,7 +40,10 @@ fn places_of_errors_in_values() {
     let data = frame(&[("y", values)]);
     let s = SplitParams::default().split(100).unwrap();
     let error = Prepared::new(&data, &s, &Roles::one("y", [Log]), &Roles::default()).unwrap_err();
-    assert_eq!(error.to_string(), "memory:97: column `y`: `log` of -3 (row 95) does not exist");
+    assert_eq!(
+        error.to_string(),
+        "memory:97: column `y`: `log` of -3 does not exist: it takes values above 0"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A headless Chromium without a network, driven through WebDriver.
+//! A headless Chromium without a network, driven through WebDriver. The acceptance tests of the program use it too.
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder};
@@ -110,6 +110,32 @@ impl Browser {
             assert!(Instant::now() < deadline, "waited 30 s in vain: {what}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Scrolls to every figure in turn and waits until it is drawn.
+    pub async fn draw_all_figures(&self) {
+        let count = self.eval("return document.querySelectorAll('.figure').length").await.as_u64().unwrap();
+        for i in 0..count {
+            let figure = format!("document.querySelectorAll('.figure')[{i}]");
+            self.eval(&format!("{figure}.scrollIntoView({{behavior: 'instant'}})")).await;
+            let settled = format!("return /drawn|failed/.test({figure}.dataset.state)");
+            self.until(&format!("figure {i} is drawn"), &settled).await;
+        }
+    }
+
+    /// What Chromium fetched, but for its own pages and what is written out in an address.
+    pub async fn requests(&self) -> Vec<String> {
+        let mut asked = Vec::new();
+        for entry in self.log("performance").await {
+            let message: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
+            if message["message"]["method"] == "Network.requestWillBeSent" {
+                let address = message["message"]["params"]["request"]["url"].as_str().unwrap();
+                if !["chrome:", "data:", "blob:"].iter().any(|scheme| address.starts_with(scheme)) {
+                    asked.push(address.to_owned());
+                }
+            }
+        }
+        asked
     }
 
     /// Entries of a log since it was last asked for: `browser` or `performance`.

@@ -3,21 +3,24 @@
 mod gemm;
 mod index;
 mod map;
+mod pool;
 mod reduce;
 
-use super::{Arg, Backend, Binary, Gemm, Memory, Random, Reduce, Unary};
+use super::{Arg, Backend, Binary, Gemm, Memory, Optim, Random, Reduce, Unary};
 use crate::layout::Layout;
 use crate::rng::Stream;
 use crate::{DType, Element, Error, Host, Result};
 
 /// Runs everything in host memory, in f32 and f64.
 #[derive(Debug, Default)]
-pub struct Cpu {}
+pub struct Cpu {
+    pool: pool::Pool,
+}
 
 impl Cpu {
     /// The CPU.
     pub fn new() -> Self {
-        Cpu {}
+        Cpu::default()
     }
 }
 
@@ -61,6 +64,9 @@ macro_rules! float {
     };
 }
 
+// Below `float!`, which it uses.
+mod optim;
+
 /// Runs `$body` with `$T` standing for any element type.
 macro_rules! any {
     ($dtype:expr, $T:ident => $body:expr) => {
@@ -91,7 +97,13 @@ impl Backend for Cpu {
     }
 
     fn allocate(&self, dtype: DType, len: usize) -> Result<Memory> {
-        Ok(Memory::Host(Host::zeros(dtype, len)))
+        Ok(Memory::Host(self.pool.take(dtype, len)))
+    }
+
+    fn recycle(&self, memory: Memory) {
+        if let Memory::Host(host) = memory {
+            self.pool.give(host);
+        }
     }
 
     fn upload(&self, host: Host) -> Result<Memory> {
@@ -205,5 +217,9 @@ impl Backend for Cpu {
             }
             Ok(())
         })
+    }
+
+    fn optim(&self) -> &dyn Optim {
+        &optim::CpuOptim
     }
 }

@@ -3,6 +3,7 @@
 mod fit;
 mod model_file;
 mod params;
+mod schedule;
 
 use super::{CellKind, CellRun, Plan, resolved, typed};
 use crate::failure::Failure;
@@ -55,7 +56,10 @@ impl CellKind for Training {
 
     fn run(&self, run: &mut CellRun<'_>) -> Result<Option<Value>, Failure> {
         let Value::Windows(data) = run.input(ValueKind::Windows)?.clone() else { return Ok(None) };
-        let params: TrainParams = run.params("train")?;
+        let mut params: TrainParams = run.params("train")?;
+        if run.smoke {
+            params.epochs = 1;
+        }
         let Some(action) = run.cell.action("model") else { return Ok(None) };
         let resolved = self.resolve(run.spec, action, run.registry)?;
         let (kind, model_params) =
@@ -66,7 +70,11 @@ impl CellKind for Training {
             outputs: data.windows.params.horizon * data.windows.targets(),
         };
         let mut model = kind.build(&model_params, shape, &Init::new(run.spec.seed).on(run.device))?;
-        let mut history = fit(run, &params, &data, &mut *model)?;
+        let mut history = fit(run, &params, &resolved, &data, &mut *model).map_err(|mut failure| {
+            let train = run.cell.action("train").map(|a| run.spec.document().key_place_of(&a.path));
+            failure.finding.place = failure.finding.place.or(train);
+            failure
+        })?;
         if history.stop == StopReason::Interrupted {
             run.summary = format!("interrupted after {} epochs", history.epochs.len());
         }

@@ -1,8 +1,11 @@
 //! Parameters of `train`.
 
+use super::schedule::{ScheduleName, ScheduleParam};
 use forge_core::optim::{Adam, Optimizer, Sgd};
+use forge_core::{Result, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +20,8 @@ pub(super) struct TrainParams {
     pub batch: usize,
     /// What updates the weights.
     pub optimizer: OptimizerParam,
+    /// How the learning rate moves in training.
+    pub schedule: ScheduleParam,
     /// What training makes small, in transformed space.
     pub loss: LossParam,
     /// How the steps of the horizon are forecast.
@@ -36,7 +41,8 @@ impl Default for TrainParams {
             epochs: 50,
             batch: 32,
             optimizer: OptimizerParam::Kind(OptimizerKind::Adam(AdamParams::default())),
-            loss: LossParam::Mse,
+            schedule: ScheduleParam::Name(ScheduleName::Constant),
+            loss: LossParam::Name(LossName::Mse),
             strategy: Strategy::Direct,
             clip: None,
             stop: None,
@@ -60,6 +66,7 @@ pub(super) enum OptimizerParam {
 #[serde(rename_all = "snake_case")]
 pub(super) enum OptimizerName {
     Adam,
+    Adamw,
     Sgd,
 }
 
@@ -69,6 +76,8 @@ pub(super) enum OptimizerName {
 pub(super) enum OptimizerKind {
     /// Adam (Kingma and Ba, 2015).
     Adam(AdamParams),
+    /// Adam with weight decay apart from the gradient (Loshchilov and Hutter, 2019).
+    Adamw(AdamwParams),
     /// Stochastic gradient descent.
     Sgd(SgdParams),
 }
@@ -80,11 +89,41 @@ pub(super) struct AdamParams {
     /// Learning rate.
     #[schemars(extend("exclusiveMinimum" = 0.0), example = 0.001)]
     pub lr: f64,
+    /// How much of the mean and of the mean square of past gradients a step keeps.
+    #[schemars(inner(range(min = 0.0, max = 0.999999)))]
+    pub betas: [f64; 2],
+    /// Added to the root of the mean square, against division by 0.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub eps: f64,
 }
 
 impl Default for AdamParams {
     fn default() -> Self {
-        AdamParams { lr: 0.001 }
+        AdamParams { lr: 0.001, betas: [0.9, 0.999], eps: 1e-8 }
+    }
+}
+
+/// Parameters of AdamW.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AdamwParams {
+    /// Learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0.0), example = 0.001)]
+    pub lr: f64,
+    /// Share of each weight that a step at a learning rate of 1 would take away.
+    #[schemars(range(min = 0.0), example = 0.01)]
+    pub decay: f64,
+    /// How much of the mean and of the mean square of past gradients a step keeps.
+    #[schemars(inner(range(min = 0.0, max = 0.999999)))]
+    pub betas: [f64; 2],
+    /// Added to the root of the mean square, against division by 0.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub eps: f64,
+}
+
+impl Default for AdamwParams {
+    fn default() -> Self {
+        AdamwParams { lr: 0.001, decay: 0.01, betas: [0.9, 0.999], eps: 1e-8 }
     }
 }
 
@@ -100,35 +139,98 @@ pub(super) struct SgdParams {
     pub momentum: f64,
     /// Whether the gradient is taken ahead along the velocity.
     pub nesterov: bool,
+    /// Times each weight is added to its gradient.
+    #[schemars(range(min = 0.0))]
+    pub decay: f64,
 }
 
 impl Default for SgdParams {
     fn default() -> Self {
-        SgdParams { lr: 0.01, momentum: 0.0, nesterov: false }
+        SgdParams { lr: 0.01, momentum: 0.0, nesterov: false, decay: 0.0 }
     }
 }
 
 impl OptimizerParam {
     pub fn build(&self) -> Box<dyn Optimizer> {
-        let adam = |p: &AdamParams| Box::new(Adam::new(p.lr));
-        let sgd = |p: &SgdParams| Box::new(Sgd::new(p.lr).momentum(p.momentum).nesterov(p.nesterov));
+        let adam = |p: &AdamParams| Adam::new(p.lr).betas(p.betas[0], p.betas[1]).eps(p.eps);
+        let adamw = |p: &AdamwParams| {
+            Box::new(Adam::new(p.lr).betas(p.betas[0], p.betas[1]).eps(p.eps).decay(p.decay))
+        };
+        let sgd =
+            |p: &SgdParams| Box::new(Sgd::new(p.lr).momentum(p.momentum).nesterov(p.nesterov).decay(p.decay));
         match self {
-            OptimizerParam::Name(OptimizerName::Adam) => adam(&AdamParams::default()),
+            OptimizerParam::Name(OptimizerName::Adam) => Box::new(adam(&AdamParams::default())),
+            OptimizerParam::Name(OptimizerName::Adamw) => adamw(&AdamwParams::default()),
             OptimizerParam::Name(OptimizerName::Sgd) => sgd(&SgdParams::default()),
-            OptimizerParam::Kind(OptimizerKind::Adam(params)) => adam(params),
+            OptimizerParam::Kind(OptimizerKind::Adam(params)) => Box::new(adam(params)),
+            OptimizerParam::Kind(OptimizerKind::Adamw(params)) => adamw(params),
             OptimizerParam::Kind(OptimizerKind::Sgd(params)) => sgd(params),
         }
     }
 }
 
-/// A loss.
+/// A loss: a name, or a one-key map with its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(
+    example = LossParam::Name(LossName::Mse),
+    extend("x-later" = json!({
+        "quantile": "forecasts of several quantiles come in a later version; `mae` forecasts the median"
+    }))
+)]
+pub(super) enum LossParam {
+    /// With its defaults.
+    Name(LossName),
+    /// With parameters.
+    Kind(LossKind),
+}
+
+/// A loss with its defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum LossParam {
+pub(super) enum LossName {
     /// Mean squared error.
     Mse,
     /// Mean absolute error.
     Mae,
+    /// Huber's loss.
+    Huber,
+}
+
+/// A loss with its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LossKind {
+    /// Squares of small errors, absolute values of large ones.
+    Huber(HuberParams),
+}
+
+/// Parameters of Huber's loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HuberParams {
+    /// Where a large error begins, in transformed space.
+    #[schemars(extend("exclusiveMinimum" = 0.0), example = 1.0)]
+    pub delta: f64,
+}
+
+impl Default for HuberParams {
+    fn default() -> Self {
+        HuberParams { delta: 1.0 }
+    }
+}
+
+impl LossParam {
+    /// The loss of (prediction, target).
+    pub fn function(&self) -> impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + 'static {
+        let loss = self.clone();
+        move |prediction, target| match &loss {
+            LossParam::Name(LossName::Mse) => prediction.mse(target),
+            LossParam::Name(LossName::Mae) => prediction.mae(target),
+            LossParam::Name(LossName::Huber) => prediction.huber(target, HuberParams::default().delta),
+            LossParam::Kind(LossKind::Huber(params)) => prediction.huber(target, params.delta),
+        }
+    }
 }
 
 /// How a horizon is forecast.

@@ -1,0 +1,43 @@
+use super::{Callback, CallbackState, Flow, State};
+use crate::optim::Plateau;
+use crate::{Error, Result};
+use serde_json::json;
+
+/// Lowers the learning rate when a metric no longer falls; see [`Plateau`].
+#[derive(Debug)]
+pub struct ReduceOnPlateau {
+    monitor: String,
+    plateau: Plateau,
+}
+
+impl ReduceOnPlateau {
+    /// By a metric that should fall.
+    pub fn new(monitor: impl Into<String>, plateau: Plateau) -> Self {
+        ReduceOnPlateau { monitor: monitor.into(), plateau }
+    }
+}
+
+impl Callback for ReduceOnPlateau {
+    fn epoch_end(&mut self, state: &mut State<'_>) -> Result<Flow> {
+        let metric = state.metric(&self.monitor)?;
+        let rate = self.plateau.next_rate(metric, state.optimizer.learning_rate());
+        state.optimizer.set_learning_rate(rate);
+        Ok(Flow::Continue)
+    }
+
+    fn state(&self) -> CallbackState {
+        let values = json!({"callback": "plateau", "monitor": self.monitor, "plateau": self.plateau});
+        CallbackState { values, tensors: Vec::new() }
+    }
+
+    fn load_state(&mut self, state: CallbackState) -> Result<()> {
+        let wrong = |e| {
+            Error::other(format!(
+                "{} is no state of a plateau ({e}); give the callbacks in the same order",
+                state.values
+            ))
+        };
+        self.plateau = serde_json::from_value(state.values["plateau"].clone()).map_err(wrong)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,13 @@
+//! What a user sees: the built program, run on real files, with nothing mocked.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "what a test does not expect may panic")]
+
+mod cli;
+mod cli_golden;
+#[path = "../../forge-report/tests/driver/mod.rs"]
+mod driver;
+mod first_run;
+mod report_browser;
+mod seasonal;
+mod support;
