@@ -1,12 +1,13 @@
 //! Forecasts beyond the last row, from a fit's folder alone: `model.json` and its weights.
 
+use crate::calendar::CalendarParam;
 use crate::failure::{Exit, Failure};
 use crate::models::ModelShape;
 use crate::registry::Registry;
 use crate::run::{RunDir, RunError};
 use crate::sources::{CsvParams, Freq, Source};
 use crate::spec::Diagnostic;
-use crate::transforms::FittedChain;
+use crate::transforms::{FittedChain, forward_filled};
 use forge_core::nn::Init;
 use forge_core::{Cx, Device, Tensor, checkpoint};
 use jiff::civil::Weekday;
@@ -26,6 +27,12 @@ struct ModelFile {
     last_times: Vec<String>,
     frequency: String,
     weights: String,
+    /// Columns, up to the last, whose values after the last row are inputs.
+    #[serde(default)]
+    known_ahead: usize,
+    /// Cycles of the calendar that are inputs.
+    #[serde(default)]
+    calendar: Vec<CalendarParam>,
 }
 
 /// An input column: its name, its fitted transforms and its last raw values; a missing one is null.
@@ -34,6 +41,9 @@ struct StoredColumn {
     name: String,
     transforms: FittedChain,
     last: Vec<Option<f64>>,
+    /// Whether a channel of its own tells which values are missing.
+    #[serde(default)]
+    masked: bool,
 }
 
 /// What a fit forecasts after the last row.
@@ -96,10 +106,15 @@ pub fn predict(
         let message = format!("model.json of `{fit}` has schema {}, this version reads 1", file.schema);
         return Err(refused(message, "update forge"));
     }
-    if features != file.columns.len() || file.targets > features || file.targets == 0 {
-        let message =
-            format!("the model `{fit}` has {features} inputs, {} of them columns", file.columns.len());
-        return Err(refused(message, "inputs such as the calendar are not forecast with by this version"));
+    if file.known_ahead > 0 {
+        let message = format!("the model `{fit}` needs values of columns after the last row");
+        return Err(refused(message, "the run's own `forecast` cell has them"));
+    }
+    let masks = file.columns.iter().filter(|c| c.masked).count();
+    let known = file.columns.len() + masks + 4 * file.calendar.len();
+    if features != known || file.targets > file.columns.len() || file.targets == 0 {
+        let message = format!("the model `{fit}` has {features} inputs, of which {known} are known");
+        return Err(refused(message, "update forge"));
     }
     let stored = |c: &StoredColumn| c.last.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
     let (rows, times, freq) = match history {
@@ -109,9 +124,21 @@ pub fn predict(
         }
         Some(path) => read(path, &file)?,
     };
-    let columns: Vec<Vec<f64>> = rows;
+    let raw: Vec<Vec<f64>> = rows;
+    let columns: Vec<Vec<f64>> = raw.iter().map(|values| forward_filled(values)).collect();
     let length = columns.first().map_or(0, Vec::len);
+    let after = times.last().cloned().unwrap_or_default();
+    let labels = labels_after(&after, freq, file.horizon);
     let mut x = vec![0.0_f32; lookback * features];
+    let mut channel = file.columns.len();
+    let long_enough = raw.iter().filter(|raw| raw.len() >= lookback).zip(&file.columns);
+    for (raw, _) in long_enough.filter(|(_, column)| column.masked) {
+        for (t, value) in raw[raw.len() - lookback..].iter().enumerate() {
+            x[t * features + channel] = f32::from(u8::from(!value.is_nan()));
+        }
+        channel += 1;
+    }
+    calendar_channels(&file, &times, &labels, &mut x, channel)?;
     for (k, (column, values)) in file.columns.iter().zip(&columns).enumerate() {
         let transformed = column.transforms.apply(values);
         let start = length.checked_sub(lookback).filter(|s| transformed[*s..].iter().all(|v| v.is_finite()));
@@ -140,14 +167,54 @@ pub fn predict(
             path
         })
         .collect();
-    let after = times.last().cloned().unwrap_or_default();
-    let labels = labels_after(&after, freq, file.horizon);
     let step = |(h, time)| PredictedStep { time, values: paths.iter().map(|path| path[h]).collect() };
     Ok(Prediction {
         fit: fit.into(),
         after,
         targets: file.columns.iter().take(file.targets).map(|c| c.name.clone()).collect(),
         steps: labels.into_iter().enumerate().map(step).collect(),
+    })
+}
+
+/// Fills the calendar's channels: sine and cosine of each cycle at a row's own time, then one horizon later.
+fn calendar_channels(
+    file: &ModelFile,
+    times: &[String],
+    after: &[String],
+    x: &mut [f32],
+    first: usize,
+) -> Result<(), Failure> {
+    let ModelShape { lookback, features, .. } = file.shape;
+    let Some(start) = times.len().checked_sub(lookback).filter(|_| !file.calendar.is_empty()) else {
+        return Ok(());
+    };
+    let instants = times[start..].iter().chain(after).map(|label| instant(label));
+    let Some(instants) = instants.collect::<Option<Vec<Timestamp>>>() else {
+        return Err(refused(
+            "the history has no times, and the model sees the calendar".into(),
+            "name them in the file",
+        ));
+    };
+    for t in 0..lookback {
+        let mut channel = t * features + first;
+        for kind in &file.calendar {
+            for ahead in [0, file.horizon] {
+                let pair =
+                    instants.get(t + ahead).or(instants.last()).map_or([0.0; 2], |time| kind.pair(*time));
+                x[channel] = pair[0] as f32;
+                x[channel + 1] = pair[1] as f32;
+                channel += 2;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The instant of a label: a date is its midnight in UTC.
+fn instant(label: &str) -> Option<Timestamp> {
+    label.parse::<Timestamp>().ok().or_else(|| {
+        let date = label.parse::<jiff::civil::Date>().ok()?;
+        Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
     })
 }
 
@@ -166,19 +233,11 @@ fn of_the_model(tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
 
 type History = (Vec<Vec<f64>>, Vec<String>, Freq);
 
-/// The columns of the model from a CSV file, a missing value as the one before it.
+/// The columns of the model from a CSV file; NaN is a missing value.
 fn read(path: &Path, file: &ModelFile) -> Result<History, Failure> {
     let loaded = CsvParams::new(path.display().to_string()).read(Path::new(""))?;
     let frame = loaded.frame;
-    let column = |c: &StoredColumn| {
-        let mut values = frame.numbers(&c.name)?.to_vec();
-        for row in 1..values.len() {
-            if values[row].is_nan() {
-                values[row] = values[row - 1];
-            }
-        }
-        Ok(values)
-    };
+    let column = |c: &StoredColumn| Ok(frame.numbers(&c.name)?.to_vec());
     let columns = file.columns.iter().map(column).collect::<Result<_, crate::DataError>>()?;
     let axis = frame.time.axis();
     let freq = file.frequency.parse::<Freq>().map_err(crate::DataError::from)?;
@@ -205,7 +264,7 @@ fn labels_after(last: &str, freq: Freq, count: usize) -> Vec<String> {
         time = next;
         let civil = time.to_zoned(TimeZone::UTC).datetime();
         let weekend = matches!(civil.weekday(), Weekday::Saturday | Weekday::Sunday);
-        if freq == Freq::Sessions && weekend {
+        if matches!(freq, Freq::Sessions | Freq::Business) && weekend {
             continue;
         }
         let whole_days = date.is_some() && civil.time() == jiff::civil::Time::midnight();

@@ -14,21 +14,23 @@ pub(super) fn describe(
     best: bool,
 ) -> Json {
     let prepared = &data.columns.prepared;
-    let start = prepared.rows().saturating_sub(shape.lookback + prepared.first_valid_row);
+    // A forecast begins after the last known target, whatever the file knows of later rows.
+    let end = prepared.target_end();
+    let start = end.saturating_sub(shape.lookback + prepared.first_valid_row);
     let columns: Vec<Json> = prepared
         .inputs
         .iter()
         .map(|c| {
             // A missing value is null, filled with the one before it; the first has nothing before it here.
             let mut last: Vec<Option<f64>> =
-                c.raw[start..].iter().map(|v| v.is_finite().then_some(*v)).collect();
+                c.raw[start..end].iter().map(|v| v.is_finite().then_some(*v)).collect();
             if let (Some(first), Some(filled)) = (last.first_mut(), c.filled.get(start)) {
                 *first = filled.is_finite().then_some(*filled);
             }
             json!({"name": c.name, "transforms": c.chain, "last": last, "masked": c.missing() > 0})
         })
         .collect();
-    let times: Vec<String> = (start..prepared.rows()).map(|row| prepared.axis.label(row)).collect();
+    let times: Vec<String> = (start..end).map(|row| prepared.axis.label(row)).collect();
     json!({
         "schema": 1,
         "task": "forecast",
