@@ -37,6 +37,11 @@ impl Exit {
 
 /// Codes of runs, which no spec and no data file is to blame for, each with what it means.
 pub const RUN_CODES: &[(&str, &str)] = &[
+    (
+        "E0174",
+        "Intervals are calibrated on the val part, so scoring them there would flatter them. Score the test part, or \
+         leave `intervals` out.",
+    ),
     ("E0390", "A warning that `--strict` made an error. Mend what it says, or run without `--strict`."),
     (
         "E0391",
@@ -53,6 +58,21 @@ pub const RUN_CODES: &[(&str, &str)] = &[
     (
         "E0703",
         "The report cannot be written. The run itself is complete: `forge report RUN` makes its report again.",
+    ),
+    (
+        "L09",
+        "A fit is no better than repeating the last value, and its forecasts follow the series one step late. The model \
+         has learnt to repeat; its error and R2 on a price level say nothing. Compare the skill, not the curve.",
+    ),
+    (
+        "L11",
+        "There are few validation windows, or a target that never changes: what is chosen by such a part is chosen by \
+         chance. Give `val` a larger share of `split`.",
+    ),
+    (
+        "L12",
+        "A column holds values that look like a sentinel for missing ones (-9999), or outliers far beyond its spread. \
+         Name sentinels in `sentinels:` of the data, bound values with `clean: {bounds: …}`.",
     ),
     ("E0901", "A fault of this program. Please report it, with the spec and `forge doctor`."),
 ];

@@ -1,5 +1,6 @@
 //! Runs a plan cell by cell; whatever happens, the run directory tells it.
 
+use super::device::device;
 use super::plan::{Planned, kinds_of};
 use super::{claims, lock, verdict};
 use crate::cells::{CellRun, ShowParam, draw};
@@ -174,20 +175,6 @@ fn headline(results: BTreeMap<String, Option<f64>>) -> BTreeMap<String, Option<f
         }
     };
     results.into_iter().filter(|(address, _)| chief(address)).collect()
-}
-
-/// The device that a spec asks for.
-fn device(spec: &Spec) -> Result<Device, Failure> {
-    match spec.device.as_str() {
-        "auto" | "cpu" => Ok(Device::cpu()),
-        other => {
-            let place = spec.document().place_of(&SpecPath::root().key("device"));
-            let finding = Diagnostic::error("E0702", format!("the device `{other}` is not there"))
-                .at(place, "this version computes on the CPU only")
-                .help("write `device: auto`, or leave it out");
-            Err(Failure::new(Exit::Resource, finding))
-        }
-    }
 }
 
 /// A run under way.

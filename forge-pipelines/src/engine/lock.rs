@@ -2,7 +2,7 @@
 
 use super::plan::kinds_of;
 use crate::registry::Registry;
-use crate::spec::{CellSpec, Path, Spec};
+use crate::spec::{CellSpec, Origin, Path, Spec};
 use forge_core::history::CellState;
 use serde_json::{Map, Value, json};
 
@@ -26,9 +26,13 @@ fn resolve_cell(spec: &Spec, cell: &CellSpec, registry: &Registry) -> ResolvedCe
         let owner = kinds.iter().find(|k| k.actions(registry).iter().any(|(name, _)| *name == action.name));
         let resolved = owner.and_then(|kind| kind.resolve(spec, action, registry).ok());
         let value = resolved.unwrap_or_else(|| action.params.clone());
-        leaves(&value, &action.path, &action.name, &mut |path, name| {
-            let origin = serde_json::to_value(spec.origin_of(path)).unwrap_or_default();
-            origins.insert(name.to_string(), origin);
+        leaves(&value, &action.path, &action.name, &mut |path, name, leaf| {
+            let mut origin = spec.origin_of(path);
+            if origin == Origin::Default && leaf == &action.params {
+                // The short form: `data: prices.csv` stands for `data: {csv: prices.csv}`.
+                origin = spec.origin_of(&action.path);
+            }
+            origins.insert(name.to_string(), serde_json::to_value(origin).unwrap_or_default());
         });
         actions.insert(action.name.clone(), value);
     }
@@ -36,7 +40,7 @@ fn resolve_cell(spec: &Spec, cell: &CellSpec, registry: &Registry) -> ResolvedCe
 }
 
 /// Calls `each` with the path and the address of every value that is neither map nor list.
-fn leaves(value: &Value, path: &Path, name: &str, each: &mut impl FnMut(&Path, &str)) {
+fn leaves(value: &Value, path: &Path, name: &str, each: &mut impl FnMut(&Path, &str, &Value)) {
     match value {
         Value::Object(map) => {
             map.iter().for_each(|(k, v)| leaves(v, &path.key(k), &format!("{name}.{k}"), each));
@@ -47,7 +51,7 @@ fn leaves(value: &Value, path: &Path, name: &str, each: &mut impl FnMut(&Path, &
                 .enumerate()
                 .for_each(|(i, v)| leaves(v, &path.index(i), &format!("{name}.{i}"), each));
         }
-        _ => each(path, name),
+        _ => each(path, name, value),
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a checked spec to a finished run: plan, run each cell, write everything down.
 
 mod claims;
+mod device;
 mod execute;
 mod explain;
 mod lock;

@@ -128,6 +128,10 @@ fn fingerprint(run: &CellRun<'_>, params: &TrainParams, kind: &Json, data: &Wind
         "window": data.windows.params,
         "targets": prepared.target_count,
         "parts": prepared.split.borders(),
+        "features": data.windows.features(),
+        "future": prepared.future_count,
+        "calendar": prepared.calendar,
+        "times": prepared.axis,
     });
     let mut digest = blake3::Hasher::new();
     digest.update(said.to_string().as_bytes());
