@@ -172,6 +172,7 @@ pub trait Parameters {
 macro_rules! parameters {
     ($type:ty { $($param:ident),* $(,)? } $(layers { $($layer:ident),* $(,)? })?) => {
         impl $crate::Parameters for $type {
+            // A layer without parameters uses neither argument.
             #[allow(unused_variables)]
             fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a $crate::Param)) {
                 let depth = path.len();

@@ -79,7 +79,9 @@ impl CellKind for Training {
             run.summary = format!("interrupted after {} epochs", history.epochs.len());
         }
         let folder = run.active.dir().fit_folder(&run.cell.id)?;
-        let restored = params.stop.as_ref().is_some_and(|s| s.restore == Restore::Best);
+        // A metric that was never a number has no best epoch: the last weights are then the ones there are.
+        let best_wanted = params.stop.as_ref().is_some_and(|s| s.restore == Restore::Best);
+        let restored = best_wanted && history.best_epoch.is_some();
         if !restored {
             // The best epoch is on disk, but the weights that go on are the last.
             history.best_epoch = history.epochs.last().map(|e| e.epoch);
