@@ -1,6 +1,6 @@
 //! `lstm`: a whole sequence as one node of the tape.
 
-use super::sample::{ErrorSample, Input, Operation, Sample};
+use super::sample::{Checks, ErrorSample, Input, Operation, Sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{LstmArgs, LstmOut, Saved, reference};
 use crate::{Error, Result, Tensor};
@@ -110,6 +110,7 @@ fn samples() -> Vec<Sample> {
         .map(|sizes| Sample {
             name: format!("[batch, time, features, hidden] = {sizes:?}"),
             inputs: shapes(sizes).iter().map(|s| Input::within(s, (-0.8, 0.8))).collect(),
+            checks: Checks::All,
             run: Box::new(call),
             values: Box::new(|r| Ok(reference::lstm(r))),
             duals: Box::new(|r| Ok(reference::lstm(r))),

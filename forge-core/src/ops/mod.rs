@@ -25,7 +25,7 @@ mod sum;
 mod unary;
 
 pub use lstm::lstm;
-pub use sample::{ErrorSample, Input, Operation, Sample};
+pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 
 /// Every operation.
 pub fn registry() -> Vec<Operation> {
