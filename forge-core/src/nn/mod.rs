@@ -3,15 +3,18 @@
 mod activation;
 mod dropout;
 mod flatten;
+mod gru;
 mod init;
 mod last_step;
 mod linear;
 mod lstm;
+mod recurrent;
 mod sequential;
 
 pub use activation::Activation;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use gru::Gru;
 pub use init::Init;
 pub use last_step::LastStep;
 pub use linear::Linear;
