@@ -5,6 +5,10 @@ mod index;
 mod map;
 mod pool;
 mod reduce;
+pub(crate) mod simd;
+pub(crate) mod threads;
+
+pub use threads::{set_threads, threads};
 
 use super::{Arg, Backend, Binary, Gemm, Memory, Optim, Random, Reduce, Unary};
 use crate::layout::Layout;
