@@ -7,6 +7,7 @@
 mod binary;
 mod concat;
 mod dropout;
+mod embedding;
 mod expand;
 mod gru;
 mod huber;
@@ -15,6 +16,7 @@ mod lstm;
 mod mae;
 mod matmul;
 mod mean;
+mod moving_average;
 mod mse;
 mod operators;
 mod permute;
@@ -37,6 +39,7 @@ pub fn registry() -> Vec<Operation> {
     all.extend([
         concat::OPERATION,
         dropout::OPERATION,
+        embedding::OPERATION,
         expand::OPERATION,
         gru::OPERATION,
         huber::OPERATION,
@@ -45,6 +48,7 @@ pub fn registry() -> Vec<Operation> {
         mae::OPERATION,
         matmul::OPERATION,
         mean::OPERATION,
+        moving_average::OPERATION,
         mse::OPERATION,
         permute::OPERATION,
         pinball::OPERATION,

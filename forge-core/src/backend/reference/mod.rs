@@ -4,8 +4,10 @@
 //! code with the fast kernels, and nothing here is ever made fast.
 
 mod rnn;
+mod sequence;
 
 pub use rnn::{gru, lstm};
+pub use sequence::{embedding, moving_average};
 
 use super::{Binary, Random, Scalar, Unary};
 use crate::rng::Stream;
