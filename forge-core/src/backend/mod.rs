@@ -16,7 +16,10 @@ pub use composed::Composed;
 pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
-pub use family::{AdamStep, GruArgs, GruOut, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
+pub use family::{
+    AdamStep, CrossEntropyArgs, GruArgs, GruOut, Loss, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot,
+    Targets,
+};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;
@@ -201,6 +204,11 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// Recurrent layers over a sequence.
     fn rnn(&self) -> &dyn Rnn {
+        &Composed
+    }
+
+    /// Losses of several operations.
+    fn loss(&self) -> &dyn Loss {
         &Composed
     }
 

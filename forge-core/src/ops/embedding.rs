@@ -87,12 +87,14 @@ fn samples() -> Vec<Sample> {
         .into_iter()
         .map(|(table, shape, index, padding)| {
             let rows: Vec<i64> = index.iter().map(|&i| i as i64).collect();
-            sample!(
+            let sample = sample!(
                 format!("{index:?} as {shape:?} of {table:?}, padding {padding:?}"),
                 vec![Input::new(table)],
                 |x| x[0].embedding(&Tensor::new(&rows, shape)?, padding)?,
-                |r| reference::embedding(&r[0], index, shape, padding)
-            )
+                |r| reference::embedding(&r[0], index, shape)
+            );
+            // That the padding row gets no gradient is a rule of training, not the derivative.
+            if padding.is_some() { sample.values_only() } else { sample }
         })
         .collect()
 }

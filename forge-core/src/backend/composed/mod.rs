@@ -1,8 +1,10 @@
 //! Every family in terms of the required primitives: right on any device, and what a fast version is compared with.
 
 mod gru;
+mod loss;
 mod lstm;
 mod optim;
+mod rows;
 mod sequence;
 
 use super::{AdamStep, GruArgs, GruOut, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};

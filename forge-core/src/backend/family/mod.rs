@@ -3,9 +3,11 @@
 //! [`Composed`](super::Composed) implements every family in terms of the required primitives; a fast backend overrides a
 //! family as a whole.
 
+mod loss;
 mod optim;
 mod rnn;
 
+pub use loss::{CrossEntropyArgs, Loss, Targets};
 pub use optim::{AdamStep, Optim, SgdStep, Slot};
 pub use rnn::{GruArgs, GruOut, LstmArgs, LstmOut, Rnn};
 

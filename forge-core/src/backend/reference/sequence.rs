@@ -3,22 +3,10 @@
 use super::Array;
 use crate::backend::Scalar;
 
-/// Rows of a table by number, arranged in `shape`. The row `padding` is a constant.
-pub fn embedding<S: Scalar>(
-    table: &Array<S>,
-    index: &[usize],
-    shape: &[usize],
-    padding: Option<usize>,
-) -> Array<S> {
+/// Rows of a table by number, arranged in `shape`.
+pub fn embedding<S: Scalar>(table: &Array<S>, index: &[usize], shape: &[usize]) -> Array<S> {
     let width = table.shape[1];
-    let data = index
-        .iter()
-        .flat_map(|&row| (0..width).map(move |j| (row, j)))
-        .map(|(row, j)| {
-            let value = table.at(&[row, j]);
-            if padding == Some(row) { S::from_f64(value.to_f64()) } else { value }
-        })
-        .collect();
+    let data = index.iter().flat_map(|&row| (0..width).map(move |j| table.at(&[row, j]))).collect();
     Array { shape: [shape, &[width]].concat(), data }
 }
 
