@@ -17,8 +17,8 @@ pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
 pub use family::{
-    AdamStep, CrossEntropyArgs, GruArgs, GruOut, Loss, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot,
-    Targets,
+    AdamStep, Attention, AttentionArgs, CrossEntropyArgs, GruArgs, GruOut, Loss, LstmArgs, LstmOut, Optim,
+    Rnn, Saved, SgdStep, Slot, Targets,
 };
 pub use scalar::{Dual, Scalar};
 
@@ -204,6 +204,11 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// Recurrent layers over a sequence.
     fn rnn(&self) -> &dyn Rnn {
+        &Composed
+    }
+
+    /// Attention.
+    fn attention(&self) -> &dyn Attention {
         &Composed
     }
 

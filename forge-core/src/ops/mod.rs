@@ -4,6 +4,7 @@
 //! backends are made. Adding an operation is one file and one line in it; an elementwise one is one row of the table
 //! in `backend/elementwise.rs`.
 
+mod attention;
 mod bce_with_logits;
 mod binary;
 mod concat;
@@ -32,6 +33,7 @@ mod slice;
 mod sum;
 mod unary;
 
+pub use attention::{Attend, attention};
 pub use cross_entropy::ClassLoss;
 pub use gru::gru;
 pub use lstm::lstm;
@@ -42,6 +44,7 @@ pub fn registry() -> Vec<Operation> {
     let mut all = unary::operations();
     all.extend(binary::operations());
     all.extend([
+        attention::OPERATION,
         bce_with_logits::OPERATION,
         concat::OPERATION,
         cross_entropy::OPERATION,

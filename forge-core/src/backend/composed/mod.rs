@@ -1,5 +1,6 @@
 //! Every family in terms of the required primitives: right on any device, and what a fast version is compared with.
 
+mod attention;
 mod gru;
 mod loss;
 mod lstm;

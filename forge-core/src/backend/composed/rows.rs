@@ -22,3 +22,12 @@ pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
     let total = shifted.exp()?.sum(&[x.rank() - 1], true)?;
     shifted - total.log()?
 }
+
+/// eˣ / Σ eˣ of each row, `[…, n]`, without overflow; 0 where a row is -∞ throughout.
+pub fn softmax(x: &Tensor) -> Result<Tensor> {
+    let top = max(x)?.clamp(f64::from(f32::MIN), f64::INFINITY)?;
+    let e = (x - top)?.exp()?;
+    // At least 1 where a row has a finite element.
+    let total = e.sum(&[x.rank() - 1], true)?.clamp(f64::from(f32::MIN_POSITIVE), f64::INFINITY)?;
+    e / total
+}

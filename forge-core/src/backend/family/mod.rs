@@ -3,10 +3,12 @@
 //! [`Composed`](super::Composed) implements every family in terms of the required primitives; a fast backend overrides a
 //! family as a whole.
 
+mod attention;
 mod loss;
 mod optim;
 mod rnn;
 
+pub use attention::{Attention, AttentionArgs};
 pub use loss::{CrossEntropyArgs, Loss, Targets};
 pub use optim::{AdamStep, Optim, SgdStep, Slot};
 pub use rnn::{GruArgs, GruOut, LstmArgs, LstmOut, Rnn};

@@ -3,10 +3,12 @@
 //! With f64 they give values, with [`Dual`](super::Dual) numbers exact derivatives in a direction. Nothing here shares
 //! code with the fast kernels, and nothing here is ever made fast.
 
+mod attention;
 mod loss;
 mod rnn;
 mod sequence;
 
+pub use attention::attention;
 pub use loss::{Truth, bce_with_logits, cross_entropy, kl_divergence, nll};
 pub use rnn::{gru, lstm};
 pub use sequence::{embedding, moving_average};
