@@ -182,6 +182,21 @@ pub trait Parameters {
     }
 }
 
+/// The parameters of what is in the box, under the same names.
+impl<P: Parameters + ?Sized> Parameters for Box<P> {
+    fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a Param)) {
+        (**self).visit(path, each);
+    }
+
+    fn visit_mut<'a>(
+        &'a mut self,
+        path: &mut String,
+        each: &mut dyn FnMut(&str, &'a mut Param) -> Result<()>,
+    ) -> Result<()> {
+        (**self).visit_mut(path, each)
+    }
+}
+
 /// Implements [`Parameters`] for a struct: its own parameters, then the layers in it, by field name.
 ///
 /// ```

@@ -38,9 +38,22 @@ impl Init {
 
     /// A parameter with elements uniform in `[-bound, bound)`.
     pub fn uniform(&self, name: &str, shape: &[usize], bound: f64) -> Result<Param> {
+        self.drawn(name, shape, |stream, i| bound * (2.0 * stream.uniform(i) - 1.0))
+    }
+
+    /// A parameter with elements of a normal distribution around 0.
+    pub fn normal(&self, name: &str, shape: &[usize], deviation: f64) -> Result<Param> {
+        self.drawn(name, shape, |stream, i| deviation * stream.normal(i))
+    }
+
+    /// A parameter of equal elements.
+    pub fn constant(&self, shape: &[usize], value: f64) -> Result<Param> {
+        Ok(Param::new(Tensor::full(value, shape, self.dtype, &self.device)?))
+    }
+
+    fn drawn(&self, name: &str, shape: &[usize], element: impl Fn(&Stream, usize) -> f64) -> Result<Param> {
         let stream = Stream::new(self.seed, &format!("init:{}.{name}", self.path));
-        let count: usize = shape.iter().product();
-        let values = (0..count).map(|i| bound * (2.0 * stream.uniform(i) - 1.0)).collect();
+        let values = (0..shape.iter().product()).map(|i| element(&stream, i)).collect();
         let host = Tensor::from_host(Host::F64(values), shape, &Device::cpu())?;
         Ok(Param::new(host.to_dtype(self.dtype)?.to_device(&self.device)?))
     }

@@ -29,6 +29,14 @@ impl Linear {
             bias: init.uniform("bias", &[out_features], bound)?,
         })
     }
+
+    /// The same with biases of 0.
+    pub(super) fn without_first_bias(init: &Init, in_features: usize, out_features: usize) -> Result<Self> {
+        Ok(Linear {
+            bias: init.constant(&[out_features], 0.0)?,
+            ..Self::new(init, in_features, out_features)?
+        })
+    }
 }
 
 impl Module for Linear {

@@ -2,7 +2,9 @@
 
 mod activation;
 mod dropout;
+mod embedding;
 mod flatten;
+mod forecast;
 mod gru;
 mod init;
 mod last_step;
@@ -10,16 +12,20 @@ mod linear;
 mod lstm;
 mod recurrent;
 mod sequential;
+mod transformer;
 
 pub use activation::Activation;
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use forecast::{DLinear, MovingAverage, NLinear, Normalized, RevIn, Statistics};
 pub use gru::Gru;
 pub use init::Init;
 pub use last_step::LastStep;
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use sequential::Sequential;
+pub use transformer::{MultiHeadAttention, PositionalEncoding};
 
 use crate::{Cx, Parameters, Result, Tensor};
 

@@ -55,8 +55,8 @@ impl Tensor {
     ///
     /// ```
     /// use forge_core::Tensor;
-    /// let x = Tensor::new(&[1.0f32, 2.0, 6.0], &[1, 3, 1])?;
-    /// assert_eq!(x.moving_average(3)?.to_f64_vec()?, [4.0f32 / 3.0, 3.0, 14.0 / 3.0].map(f64::from));
+    /// let x = Tensor::new(&[0.0f32, 3.0, 9.0], &[1, 3, 1])?;
+    /// assert_eq!(x.moving_average(3)?.to_vec::<f32>()?, [1.0, 4.0, 7.0]);
     /// # Ok::<(), forge_core::Error>(())
     /// ```
     ///

@@ -1,0 +1,7 @@
+//! Layers of Vaswani and others, *Attention is all you need*, NeurIPS 2017.
+
+mod multi_head;
+mod position;
+
+pub use multi_head::MultiHeadAttention;
+pub use position::PositionalEncoding;
