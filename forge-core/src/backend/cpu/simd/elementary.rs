@@ -268,7 +268,8 @@ mod tests {
         for level in levels() {
             for (f, limit) in ALL {
                 let mut y = x.clone();
-                f32::dispatch_at(level, Apply(f, &mut y));
+                // SAFETY: `levels` gives those of this machine.
+                unsafe { f32::dispatch_at(level, Apply(f, &mut y)) };
                 for (&x, &y) in x.iter().zip(&y) {
                     let wanted = truth(f, f64::from(x));
                     let near = wanted as f32;
@@ -311,7 +312,8 @@ mod tests {
         for level in levels() {
             for (f, limit) in ALL {
                 let mut y = x.clone();
-                f64::dispatch_at(level, Apply(f, &mut y));
+                // SAFETY: `levels` gives those of this machine.
+                unsafe { f64::dispatch_at(level, Apply(f, &mut y)) };
                 for (&x, &y) in x.iter().zip(&y) {
                     let wanted = truth(f, x);
                     if !wanted.is_finite() || wanted == 0.0 {

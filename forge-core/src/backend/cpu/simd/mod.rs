@@ -157,13 +157,14 @@ pub trait Kernel<T> {
 pub trait Float: Scalar + crate::Element + Default + Send + Sync + 'static {
     /// Runs a kernel at a level.
     ///
-    /// # Panics
-    /// When the machine does not have the level.
-    fn dispatch_at<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output;
+    /// # Safety
+    /// The machine has the level.
+    unsafe fn dispatch_at<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output;
 
-    /// Runs a kernel at the level in use.
+    /// Runs a kernel at the level in use. This is a call, not inlined: a kernel may dispatch smaller ones.
     fn dispatch<K: Kernel<Self>>(kernel: K) -> K::Output {
-        Self::dispatch_at(Level::in_use(), kernel)
+        // SAFETY: the level in use is one of this machine.
+        unsafe { Self::dispatch_at(Level::in_use(), kernel) }
     }
 }
 
@@ -171,15 +172,14 @@ macro_rules! float {
     ($float:ty, $portable:ty, $avx2:ident, $avx512:ident) => {
         impl Float for $float {
             #[inline]
-            fn dispatch_at<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
-                assert!(level <= Level::widest(), "this machine has no {}", level.name());
+            unsafe fn dispatch_at<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
                 match level {
                     // SAFETY: every processor has the portable lanes.
                     Level::Portable => unsafe { kernel.run::<$portable>() },
-                    // SAFETY: the assertion above.
+                    // SAFETY: the caller's promise.
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx2 => unsafe { x86::$avx2(kernel) },
-                    // SAFETY: the assertion above.
+                    // SAFETY: the caller's promise.
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512 => unsafe { x86::$avx512(kernel) },
                     // SAFETY: every processor has the portable lanes.

@@ -9,6 +9,7 @@ macro_rules! dispatcher {
         ///
         /// # Safety
         /// The processor has the features.
+        #[inline(never)]
         #[target_feature(enable = $features)]
         pub unsafe fn $name<K: Kernel<$float>>(kernel: K) -> K::Output {
             // SAFETY: the caller's promise.
