@@ -4,12 +4,17 @@
 //! backends are made. Adding an operation is one file and one line in it; an elementwise one is one row of the table
 //! in `backend/elementwise.rs`.
 
+mod axes;
 mod binary;
 mod concat;
+mod cumsum;
 mod dropout;
 mod expand;
+mod extremes;
+mod gather;
 mod huber;
 mod index_select;
+mod logsumexp;
 mod lstm;
 mod mae;
 mod matmul;
@@ -18,11 +23,16 @@ mod mse;
 mod operators;
 mod permute;
 mod pinball;
+mod prod;
 mod reshape;
 mod sample;
+mod scatter_add;
 mod slice;
+mod softmax;
 mod sum;
 mod unary;
+mod var;
+mod where_;
 
 pub use lstm::lstm;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
@@ -31,12 +41,19 @@ pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 pub fn registry() -> Vec<Operation> {
     let mut all = unary::operations();
     all.extend(binary::operations());
+    all.extend(extremes::operations());
+    all.extend(softmax::operations());
+    all.extend(var::operations());
+    all.extend(where_::operations());
     all.extend([
         concat::OPERATION,
+        cumsum::OPERATION,
         dropout::OPERATION,
         expand::OPERATION,
+        gather::OPERATION,
         huber::OPERATION,
         index_select::OPERATION,
+        logsumexp::OPERATION,
         lstm::OPERATION,
         mae::OPERATION,
         matmul::OPERATION,
@@ -44,7 +61,9 @@ pub fn registry() -> Vec<Operation> {
         mse::OPERATION,
         permute::OPERATION,
         pinball::OPERATION,
+        prod::OPERATION,
         reshape::OPERATION,
+        scatter_add::OPERATION,
         slice::OPERATION,
         sum::OPERATION,
     ]);

@@ -2,8 +2,9 @@
 
 mod lstm;
 mod optim;
+mod softmax;
 
-use super::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
+use super::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot, Softmax};
 use crate::{Result, Tensor};
 
 /// The families, composed.
@@ -23,6 +24,16 @@ impl Rnn for Composed {
         needs: &[bool; 7],
     ) -> Result<[Option<Tensor>; 7]> {
         lstm::backward(args, saved.take()?, grads, needs)
+    }
+}
+
+impl Softmax for Composed {
+    fn softmax(&self, x: &Tensor, axis: usize, log: bool) -> Result<Tensor> {
+        softmax::forward(x, axis, log)
+    }
+
+    fn softmax_backward(&self, y: &Tensor, g: &Tensor, axis: usize, log: bool) -> Result<Tensor> {
+        softmax::backward(y, g, axis, log)
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod optim;
 mod rnn;
+mod softmax;
 
 pub use optim::{AdamStep, Optim, SgdStep, Slot};
 pub use rnn::{LstmArgs, LstmOut, Rnn};
+pub use softmax::Softmax;
 
 use crate::Result;
 use std::any::Any;
