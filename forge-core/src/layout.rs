@@ -242,6 +242,30 @@ impl Layout {
         Ok(Layout { shape: insert(&self.shape, 1), strides: insert(&self.strides, 0), offset: self.offset })
     }
 
+    /// The elements at the start of each dimension, as many as `shape` says, which is nowhere larger.
+    pub(crate) fn corner(&self, shape: &Dims) -> Self {
+        Layout { shape: *shape, ..*self }
+    }
+
+    /// Dimension `axis` replaced by `size` repeats of its first element.
+    pub(crate) fn repeated(&self, axis: usize, size: usize) -> Self {
+        let mut out = *self;
+        out.shape.as_mut()[axis] = size;
+        out.strides.as_mut()[axis] = 0;
+        out
+    }
+
+    /// Each element once: dimensions that repeat one element get the size 1.
+    pub(crate) fn without_repeats(&self) -> Self {
+        let mut out = *self;
+        for d in 0..self.rank() {
+            if self.strides[d] == 0 {
+                out.shape.as_mut()[d] = self.shape[d].min(1);
+            }
+        }
+        out
+    }
+
     /// The first `n` dimensions, from the same offset.
     pub(crate) fn leading(&self, n: usize) -> Self {
         Layout {

@@ -77,16 +77,12 @@ macro_rules! for_each_unary {
                 |x, _p| { let s = x.sigmoid(); s + x * (s * (S::one() - s)) }, (-5.0, 5.0);
             Gelu(gelu), "x Φ(x) with the normal distribution Φ(x) = ½ (1 + erf(x / √2))", |x, _p| x * x.normal_below(),
                 Input, |x, _p| x.normal_below() + x * x.normal_density(), (-4.0, 4.0);
-            GeluTanh(gelu_tanh), "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))",
+            // ½ (1 + tanh u) = σ(2u), which does not cancel far below 0.
+            GeluTanh(gelu_tanh), "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))", |x, _p| x * x.normal_below_by_tanh(), Input,
                 |x, _p| {
-                    let inner = S::root_2_over_pi() * (x + S::from_f64(0.044715) * (x * x * x));
-                    S::from_f64(0.5) * x * (S::one() + inner.tanh())
-                },
-                Input,
-                |x, _p| {
-                    let t = (S::root_2_over_pi() * (x + S::from_f64(0.044715) * (x * x * x))).tanh();
+                    let s = x.normal_below_by_tanh();
                     let inner = S::root_2_over_pi() * (S::one() + S::from_f64(3.0 * 0.044715) * (x * x));
-                    S::from_f64(0.5) * ((S::one() + t) + x * ((S::one() - t * t) * inner))
+                    s + x * (s * (S::one() - s)) * (inner + inner)
                 },
                 (-4.0, 4.0);
         }

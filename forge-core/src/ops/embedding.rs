@@ -2,12 +2,12 @@
 
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
-use crate::backend::reference;
+use crate::backend::{Along, reference};
 use crate::layout::{Dims, Layout};
-use crate::{DType, Error, ErrorKind, Result, Tensor};
+use crate::{DType, Error, Result, Tensor};
 
 struct EmbeddingBackward {
-    /// One dimension.
+    /// Row numbers, repeated for every column: `[count, width]`.
     index: Tensor,
     table: Dims,
     padding: Option<usize>,
@@ -16,13 +16,15 @@ struct EmbeddingBackward {
 impl Backward for EmbeddingBackward {
     fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let EmbeddingBackward { index, table, padding } = *self;
-        let g = incoming.one()?.reshape(&[index.count(), table[1]])?;
+        let g = incoming.one()?.reshape(index.shape())?;
         let device = g.device().clone();
+        let all = Layout::contiguous(table);
         let grad = Tensor::build(&device, g.dtype(), table, |out| {
-            device.scatter_add(g.arg(), index.arg(), table[0], out)?;
+            device.fill(out, 0.0)?;
+            device.scatter_add(g.arg(), Along { op: "embedding", axis: 0, index: index.arg() }, out, &all)?;
             let Some(row) = padding else { return Ok(()) };
             let zeros = Tensor::zeros(&[1, table[1]], g.dtype(), &device)?;
-            device.copy(zeros.arg(), out, &Layout::contiguous(table).slice("embedding", 0, row, 1, 1)?)
+            device.copy(zeros.arg(), out, &all.slice("embedding", 0, row, 1, 1)?)
         })?;
         outgoing.send(0, grad)
     }
@@ -43,10 +45,6 @@ impl Tensor {
     /// # Errors
     /// When the table has not two dimensions, `index` does not hold i64, or a number names no row.
     pub fn embedding(&self, index: &Tensor, padding: Option<usize>) -> Result<Tensor> {
-        if index.dtype() != DType::I64 {
-            let hint = "row numbers are i64";
-            return Err(ErrorKind::DType { op: "embedding", dtype: index.dtype(), hint }.into());
-        }
         let &[rows, width] = self.shape() else {
             return Err(Error::shape(
                 "embedding",
@@ -59,11 +57,12 @@ impl Tensor {
                 format!("the padding row {row} is outside the {rows} rows"),
             ));
         }
+        index.check_index("embedding", self)?;
         let shape = Dims::new("embedding", &[index.shape(), &[width]].concat())?;
-        let index = index.reshape(&[index.count()])?.detach();
-        let device = self.device().clone();
-        let out =
-            Tensor::build(&device, self.dtype(), shape, |out| device.gather(self.arg(), index.arg(), out))?;
+        let count = index.count();
+        let index =
+            index.detach().reshape(&[count, 1])?.expanded("embedding", Dims::filled(&[count, width]))?;
+        let out = self.gathered("embedding", 0, &index)?.reshape(&shape)?;
         let [out] = record("embedding", &[self], [out], |_| {
             Box::new(EmbeddingBackward { index, table: *self.dims(), padding })
         })?;
@@ -108,12 +107,12 @@ fn errors() -> Vec<ErrorSample> {
     };
     vec![
         ErrorSample::new(
-            "index_select: index 3 at position 0 is outside the 3 rows (0 to 2)",
+            "embedding: index 3 at position 0 is outside dimension 0, which has 3",
             call(3, &[3, 2], None),
         ),
         ErrorSample::new("embedding: the table is [6], not [rows, width]", call(3, &[6], None)),
         ErrorSample::new("embedding: the padding row 3 is outside the 3 rows", call(0, &[3, 2], Some(3))),
-        ErrorSample::new("embedding: not defined for f32; row numbers are i64", || {
+        ErrorSample::new("embedding: not defined for f32; positions are i64", || {
             let table = Tensor::zeros(&[3, 2], DType::F32, &crate::Device::cpu())?;
             table.embedding(&table, None)
         }),

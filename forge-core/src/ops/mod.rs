@@ -5,17 +5,22 @@
 //! in `backend/elementwise.rs`.
 
 mod attention;
+mod axes;
 mod bce_with_logits;
 mod binary;
 mod concat;
 mod cross_entropy;
+mod cumsum;
 mod dropout;
 mod embedding;
 mod expand;
+mod extremes;
+mod gather;
 mod gru;
 mod huber;
 mod index_select;
 mod kl_divergence;
+mod logsumexp;
 mod lstm;
 mod mae;
 mod matmul;
@@ -26,12 +31,17 @@ mod nll;
 mod operators;
 mod permute;
 mod pinball;
+mod prod;
 mod recurrent;
 mod reshape;
 mod sample;
+mod scatter_add;
 mod slice;
+mod softmax;
 mod sum;
 mod unary;
+mod var;
+mod where_;
 
 pub use attention::{Attend, attention};
 pub use cross_entropy::ClassLoss;
@@ -43,18 +53,25 @@ pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 pub fn registry() -> Vec<Operation> {
     let mut all = unary::operations();
     all.extend(binary::operations());
+    all.extend(extremes::operations());
+    all.extend(softmax::operations());
+    all.extend(var::operations());
+    all.extend(where_::operations());
     all.extend([
         attention::OPERATION,
         bce_with_logits::OPERATION,
         concat::OPERATION,
         cross_entropy::OPERATION,
+        cumsum::OPERATION,
         dropout::OPERATION,
         embedding::OPERATION,
         expand::OPERATION,
+        gather::OPERATION,
         gru::OPERATION,
         huber::OPERATION,
         index_select::OPERATION,
         kl_divergence::OPERATION,
+        logsumexp::OPERATION,
         lstm::OPERATION,
         mae::OPERATION,
         matmul::OPERATION,
@@ -64,7 +81,9 @@ pub fn registry() -> Vec<Operation> {
         nll::OPERATION,
         permute::OPERATION,
         pinball::OPERATION,
+        prod::OPERATION,
         reshape::OPERATION,
+        scatter_add::OPERATION,
         slice::OPERATION,
         sum::OPERATION,
     ]);

@@ -51,7 +51,7 @@ impl Tensor {
         let at = Tensor::from_vec(at, &shape, self.device())?;
         let weights = Tensor::from_host(Host::F64(weights), &shape, &Device::cpu())?;
         let weights = weights.to_dtype(self.dtype())?.to_device(self.device())?;
-        let picked = rows.reshape(&[rows.count()])?.index_select(&at)?;
+        let picked = rows.reshape(&[rows.count()])?.index_select(0, &at)?;
         (&picked * &weights)?.sum_all()?.mul_scalar(-1.0 / total)
     }
 }

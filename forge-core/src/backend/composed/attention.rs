@@ -1,5 +1,5 @@
-use super::{Composed, rows};
-use crate::backend::{Attention, AttentionArgs, Random, Saved};
+use super::Composed;
+use crate::backend::{Attention, AttentionArgs, Random, Reduce, Saved};
 use crate::{Device, Host, Result, Tensor};
 
 impl Attention for Composed {
@@ -11,7 +11,7 @@ impl Attention for Composed {
         if args.causal {
             scores = (&scores + &later_steps(&scores)?)?;
         }
-        let weights = rows::softmax(&scores)?;
+        let weights = weights_of(&scores)?;
         let out = dropped(args, &weights)?.matmul(&args.v)?;
         let bytes = weights.count() * weights.dtype().size();
         Ok((out, keep.then(|| Saved::new(weights, bytes))))
@@ -41,6 +41,16 @@ impl Attention for Composed {
             needs[3].then_some(of_scores),
         ])
     }
+}
+
+/// Softmax over the keys; 0 where every key is hidden.
+fn weights_of(scores: &Tensor) -> Result<Tensor> {
+    let top =
+        scores.reduced("attention", Reduce::Max, &[3], true)?.clamp(f64::from(f32::MIN), f64::INFINITY)?;
+    let e = (scores - top)?.exp()?;
+    // At least 1 where a key is seen.
+    let total = e.sum(&[3], true)?.clamp(f64::from(f32::MIN_POSITIVE), f64::INFINITY)?;
+    e / total
 }
 
 /// `x`, of the weights' shape, times the factors of dropout.

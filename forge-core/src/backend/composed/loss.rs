@@ -1,18 +1,19 @@
-use super::{Composed, rows};
+use super::Composed;
 use crate::backend::{CrossEntropyArgs, Loss, Saved, Targets};
 use crate::{Device, Error, Host, Result, Tensor};
 
 impl Loss for Composed {
     fn cross_entropy(&self, args: &CrossEntropyArgs, keep: bool) -> Result<(Tensor, Option<Saved>)> {
-        let log_p = rows::log_softmax(&args.logits)?;
+        let log_p = args.logits.device().softmax().softmax(&args.logits, 1, true)?;
         let loss = match &args.targets {
             Targets::Classes { index, ignore } => {
                 let rows = Rows::new(args, index, *ignore)?;
-                let picked = log_p.reshape(&[log_p.count()])?.index_select(&rows.picks(index.device())?)?;
+                let picked =
+                    log_p.reshape(&[log_p.count()])?.index_select(0, &rows.picks(index.device())?)?;
                 let mut total = (picked * rows.as_tensor(&rows.weights, &log_p)?)?.sum_all()?;
                 total = total.mul_scalar(1.0 - args.smoothing)?;
                 if args.smoothing > 0.0 {
-                    let kept = log_p.index_select(&rows.kept(index.device())?)?;
+                    let kept = log_p.index_select(0, &rows.kept(index.device())?)?;
                     let spread = (kept * rows.as_tensor(&rows.all, &log_p)?)?.sum_all()?;
                     total = (total + spread.mul_scalar(args.smoothing / rows.all.len() as f64)?)?;
                 }

@@ -5,10 +5,10 @@ mod gru;
 mod loss;
 mod lstm;
 mod optim;
-mod rows;
 mod sequence;
+mod softmax;
 
-use super::{AdamStep, GruArgs, GruOut, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
+use super::{AdamStep, GruArgs, GruOut, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot, Softmax};
 use crate::{Result, Tensor};
 
 /// The families, composed.
@@ -42,6 +42,16 @@ impl Rnn for Composed {
         needs: &[bool; 6],
     ) -> Result<[Option<Tensor>; 6]> {
         gru::backward(args, saved.take()?, grads, needs)
+    }
+}
+
+impl Softmax for Composed {
+    fn softmax(&self, x: &Tensor, axis: usize, log: bool) -> Result<Tensor> {
+        softmax::forward(x, axis, log)
+    }
+
+    fn softmax_backward(&self, y: &Tensor, g: &Tensor, axis: usize, log: bool) -> Result<Tensor> {
+        softmax::backward(y, g, axis, log)
     }
 }
 

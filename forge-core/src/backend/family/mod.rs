@@ -7,11 +7,13 @@ mod attention;
 mod loss;
 mod optim;
 mod rnn;
+mod softmax;
 
 pub use attention::{Attention, AttentionArgs};
 pub use loss::{CrossEntropyArgs, Loss, Targets};
 pub use optim::{AdamStep, Optim, SgdStep, Slot};
 pub use rnn::{GruArgs, GruOut, LstmArgs, LstmOut, Rnn};
+pub use softmax::Softmax;
 
 use crate::Result;
 use std::any::Any;
