@@ -1,6 +1,7 @@
 //! The tape: an arena of nodes in order of creation, which is a topological order, so backward is one loop.
 
 use super::{Cx, Grads, ParamId};
+use crate::layout::Layout;
 use crate::{Error, ErrorKind, Result, Tensor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -47,7 +48,8 @@ impl Outgoing<'_> {
             None => gradient,
             Some(mut sum) => match sum.memory_mut() {
                 Some((memory, device)) => {
-                    device.accumulate(gradient.arg(), memory)?;
+                    let all = Layout::contiguous(*gradient.dims());
+                    device.accumulate(gradient.arg(), memory, &all)?;
                     sum
                 }
                 None => (&sum + &gradient)?,

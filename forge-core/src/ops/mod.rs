@@ -6,9 +6,12 @@
 
 mod binary;
 mod concat;
+mod conv;
+mod conv_transpose;
 mod dropout;
 mod expand;
 mod huber;
+mod image;
 mod index_select;
 mod lstm;
 mod mae;
@@ -24,6 +27,8 @@ mod slice;
 mod sum;
 mod unary;
 
+pub use conv::{ConvOptions, Padding};
+pub use conv_transpose::ConvTransposeOptions;
 pub use lstm::lstm;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 
@@ -33,6 +38,9 @@ pub fn registry() -> Vec<Operation> {
     all.extend(binary::operations());
     all.extend([
         concat::OPERATION,
+        conv::CONV1D,
+        conv::CONV2D,
+        conv_transpose::OPERATION,
         dropout::OPERATION,
         expand::OPERATION,
         huber::OPERATION,

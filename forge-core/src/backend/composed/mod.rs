@@ -1,14 +1,47 @@
 //! Every family in terms of the required primitives: right on any device, and what a fast version is compared with.
 
+mod activation;
+mod conv;
 mod lstm;
 mod optim;
 
 use super::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
+use super::{Conv, ConvArgs};
 use crate::{Result, Tensor};
 
 /// The families, composed.
 #[derive(Clone, Copy, Debug)]
 pub struct Composed;
+
+impl Conv for Composed {
+    fn conv(&self, args: &ConvArgs, keep: bool) -> Result<(Tensor, Option<Saved>)> {
+        conv::forward(args, keep)
+    }
+
+    fn conv_backward(
+        &self,
+        args: &ConvArgs,
+        saved: Saved,
+        grad: Tensor,
+        needs: &[bool; 3],
+    ) -> Result<[Option<Tensor>; 3]> {
+        conv::backward(args, saved, grad, needs)
+    }
+
+    fn conv_transpose(&self, args: &ConvArgs, keep: bool) -> Result<(Tensor, Option<Saved>)> {
+        conv::transpose_forward(args, keep)
+    }
+
+    fn conv_transpose_backward(
+        &self,
+        args: &ConvArgs,
+        saved: Saved,
+        grad: Tensor,
+        needs: &[bool; 3],
+    ) -> Result<[Option<Tensor>; 3]> {
+        conv::transpose_backward(args, saved, grad, needs)
+    }
+}
 
 impl Rnn for Composed {
     fn lstm(&self, args: &LstmArgs, keep: bool) -> Result<(LstmOut, Option<Saved>)> {

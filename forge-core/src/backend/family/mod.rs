@@ -3,11 +3,15 @@
 //! [`Composed`](super::Composed) implements every family in terms of the required primitives; a fast backend overrides a
 //! family as a whole.
 
+mod conv;
 mod optim;
 mod rnn;
+mod window;
 
+pub use conv::{Conv, ConvArgs};
 pub use optim::{AdamStep, Optim, SgdStep, Slot};
 pub use rnn::{LstmArgs, LstmOut, Rnn};
+pub use window::Window;
 
 use crate::Result;
 use std::any::Any;

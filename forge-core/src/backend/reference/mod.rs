@@ -3,6 +3,10 @@
 //! With f64 they give values, with [`Dual`](super::Dual) numbers exact derivatives in a direction. Nothing here shares
 //! code with the fast kernels, and nothing here is ever made fast.
 
+mod conv;
+
+pub use conv::{conv_transpose2d, conv2d};
+
 use super::{Binary, Random, Scalar, Unary};
 use crate::rng::Stream;
 
