@@ -59,6 +59,12 @@ fn map2<T: Copy>((a, la): View<T>, (b, lb): View<T>, out: &mut [T], f: impl Fn(T
                     *o = f(x, y);
                 }
             }
+            [0, 1] => {
+                let x = a[i];
+                for (o, &y) in out.iter_mut().zip(&b[j..j + n]) {
+                    *o = f(x, y);
+                }
+            }
             [s, t] => {
                 for (k, o) in out.iter_mut().enumerate() {
                     *o = f(a[i + k * s], b[j + k * t]);
@@ -72,11 +78,19 @@ fn map2<T: Copy>((a, la): View<T>, (b, lb): View<T>, out: &mut [T], f: impl Fn(T
 #[inline(always)]
 fn map3<T: Copy>(a: View<T>, b: View<T>, c: View<T>, out: &mut [T], f: impl Fn(T, T, T) -> T) {
     let runs = Runs::new([a.1, b.1, c.1]);
-    let [s, t, u] = runs.strides;
-    let mut out = out.chunks_exact_mut(runs.n.max(1));
+    let ([s, t, u], n) = (runs.strides, runs.n);
+    let mut out = out.chunks_exact_mut(n.max(1));
     runs.each(|[i, j, k]| {
-        for (n, o) in out.next().into_iter().flatten().enumerate() {
-            *o = f(a.0[i + n * s], b.0[j + n * t], c.0[k + n * u]);
+        let Some(out) = out.next() else { return };
+        if [s, t, u] == [1, 1, 1] {
+            let (x, y, z) = (&a.0[i..i + n], &b.0[j..j + n], &c.0[k..k + n]);
+            for (((o, &x), &y), &z) in out.iter_mut().zip(x).zip(y).zip(z) {
+                *o = f(x, y, z);
+            }
+        } else {
+            for (n, o) in out.iter_mut().enumerate() {
+                *o = f(a.0[i + n * s], b.0[j + n * t], c.0[k + n * u]);
+            }
         }
     });
 }
