@@ -17,7 +17,7 @@ pub use cpu::Cpu;
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
 pub use family::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
-pub use family::{Conv, ConvArgs, Window};
+pub use family::{Conv, ConvArgs, Parts, Pool, PoolArgs, PoolKind, Span, Window};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;
@@ -202,6 +202,11 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// Convolutions and their transposes.
     fn conv(&self) -> &dyn Conv {
+        &Composed
+    }
+
+    /// Pooling.
+    fn pool(&self) -> &dyn Pool {
         &Composed
     }
 

@@ -4,6 +4,7 @@
 //! backends are made. Adding an operation is one file and one line in it; an elementwise one is one row of the table
 //! in `backend/elementwise.rs`.
 
+mod adaptive_pool;
 mod binary;
 mod concat;
 mod conv;
@@ -21,6 +22,7 @@ mod mse;
 mod operators;
 mod permute;
 mod pinball;
+mod pool;
 mod reshape;
 mod sample;
 mod slice;
@@ -30,12 +32,15 @@ mod unary;
 pub use conv::{ConvOptions, Padding};
 pub use conv_transpose::ConvTransposeOptions;
 pub use lstm::lstm;
+pub use pool::PoolOptions;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 
 /// Every operation.
 pub fn registry() -> Vec<Operation> {
     let mut all = unary::operations();
     all.extend(binary::operations());
+    all.extend(adaptive_pool::operations());
+    all.extend(pool::operations());
     all.extend([
         concat::OPERATION,
         conv::CONV1D,

@@ -4,9 +4,10 @@ mod activation;
 mod conv;
 mod lstm;
 mod optim;
+mod pool;
 
 use super::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
-use super::{Conv, ConvArgs};
+use super::{Conv, ConvArgs, Pool, PoolArgs};
 use crate::{Result, Tensor};
 
 /// The families, composed.
@@ -40,6 +41,16 @@ impl Conv for Composed {
         needs: &[bool; 3],
     ) -> Result<[Option<Tensor>; 3]> {
         conv::transpose_backward(args, saved, grad, needs)
+    }
+}
+
+impl Pool for Composed {
+    fn pool(&self, args: &PoolArgs, keep: bool) -> Result<(Tensor, Option<Saved>)> {
+        pool::forward(args, keep)
+    }
+
+    fn pool_backward(&self, args: &PoolArgs, saved: Saved, grad: Tensor) -> Result<Tensor> {
+        pool::backward(args, saved.take()?, grad)
     }
 }
 

@@ -5,11 +5,13 @@
 
 mod conv;
 mod optim;
+mod pool;
 mod rnn;
 mod window;
 
 pub use conv::{Conv, ConvArgs};
 pub use optim::{AdamStep, Optim, SgdStep, Slot};
+pub use pool::{Parts, Pool, PoolArgs, PoolKind, Span};
 pub use rnn::{LstmArgs, LstmOut, Rnn};
 pub use window::Window;
 
