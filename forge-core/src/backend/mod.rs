@@ -18,6 +18,7 @@ pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
 pub use family::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
 pub use family::{Conv, ConvArgs, Parts, Pool, PoolArgs, PoolKind, Span, Window};
+pub use family::{Norm, NormArgs, NormKind, NormOut};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;
@@ -202,6 +203,11 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// Convolutions and their transposes.
     fn conv(&self) -> &dyn Conv {
+        &Composed
+    }
+
+    /// Normalisations.
+    fn norm(&self) -> &dyn Norm {
         &Composed
     }
 

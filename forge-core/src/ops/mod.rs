@@ -19,6 +19,7 @@ mod mae;
 mod matmul;
 mod mean;
 mod mse;
+mod norm;
 mod operators;
 mod permute;
 mod pinball;
@@ -40,6 +41,7 @@ pub fn registry() -> Vec<Operation> {
     let mut all = unary::operations();
     all.extend(binary::operations());
     all.extend(adaptive_pool::operations());
+    all.extend(norm::operations());
     all.extend(pool::operations());
     all.extend([
         concat::OPERATION,

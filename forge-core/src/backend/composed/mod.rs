@@ -3,11 +3,12 @@
 mod activation;
 mod conv;
 mod lstm;
+mod norm;
 mod optim;
 mod pool;
 
 use super::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
-use super::{Conv, ConvArgs, Pool, PoolArgs};
+use super::{Conv, ConvArgs, Norm, NormArgs, NormOut, Pool, PoolArgs};
 use crate::{Result, Tensor};
 
 /// The families, composed.
@@ -41,6 +42,22 @@ impl Conv for Composed {
         needs: &[bool; 3],
     ) -> Result<[Option<Tensor>; 3]> {
         conv::transpose_backward(args, saved, grad, needs)
+    }
+}
+
+impl Norm for Composed {
+    fn norm(&self, args: &NormArgs, keep: bool) -> Result<(NormOut, Option<Saved>)> {
+        norm::forward(args, keep)
+    }
+
+    fn norm_backward(
+        &self,
+        args: &NormArgs,
+        saved: Saved,
+        grad: Tensor,
+        needs: &[bool; 3],
+    ) -> Result<[Option<Tensor>; 3]> {
+        norm::backward(args, saved.take()?, grad, needs)
     }
 }
 

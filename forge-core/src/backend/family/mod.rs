@@ -4,12 +4,14 @@
 //! family as a whole.
 
 mod conv;
+mod norm;
 mod optim;
 mod pool;
 mod rnn;
 mod window;
 
 pub use conv::{Conv, ConvArgs};
+pub use norm::{Norm, NormArgs, NormKind, NormOut};
 pub use optim::{AdamStep, Optim, SgdStep, Slot};
 pub use pool::{Parts, Pool, PoolArgs, PoolKind, Span};
 pub use rnn::{LstmArgs, LstmOut, Rnn};

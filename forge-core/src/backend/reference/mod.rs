@@ -4,9 +4,11 @@
 //! code with the fast kernels, and nothing here is ever made fast.
 
 mod conv;
+mod norm;
 mod pool;
 
 pub use conv::{conv_transpose2d, conv2d};
+pub use norm::{moments, normalise};
 pub use pool::{adaptive_pool2d, avg_pool2d, max_pool2d};
 
 use super::{Binary, Random, Scalar, Unary};
