@@ -116,6 +116,11 @@ impl Tape {
         self.lock().updates.push((id, value));
     }
 
+    /// The new value of a buffer that was noted last.
+    pub fn updated(&self, id: ParamId) -> Option<Tensor> {
+        self.lock().updates.iter().rev().find(|(of, _)| *of == id).map(|(_, value)| value.clone())
+    }
+
     /// The leaf of a parameter: the same one each time, so that a weight used twice has one gradient.
     pub fn param(self: &Arc<Self>, id: ParamId) -> Track {
         let mut arena = self.lock();

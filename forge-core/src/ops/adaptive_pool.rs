@@ -7,9 +7,11 @@ use crate::backend::reference::{self, Array};
 use crate::backend::{Parts, PoolKind, Scalar};
 use crate::{Result, Tensor};
 
-const AVERAGE: PoolKind = PoolKind::Average { count_padding: false };
+/// Adaptive parts have no padding.
+pub const AVERAGE: PoolKind = PoolKind::Average { count_padding: false };
 
-fn adaptive<const D: usize>(
+/// `op` names it in errors.
+pub fn adaptive<const D: usize>(
     op: &'static str,
     x: &Tensor,
     kind: PoolKind,

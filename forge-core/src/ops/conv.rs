@@ -150,7 +150,8 @@ pub fn check_operands<const D: usize>(
     }
 }
 
-fn convolve<const D: usize>(
+/// `op` names it in errors.
+pub fn convolve<const D: usize>(
     op: &'static str,
     x: &Tensor,
     weight: &Tensor,

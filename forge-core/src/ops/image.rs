@@ -4,6 +4,7 @@ use crate::{Error, Result, Tensor};
 
 /// One setting for each of `D` dimensions as one for rows and one for columns.
 pub fn rows_and_columns<T: Copy, const D: usize>(settings: [T; D], of_one_row: T) -> [T; 2] {
+    const { assert!(D == 1 || D == 2, "sequences have one dimension, images two") };
     std::array::from_fn(|d| (d + D).checked_sub(2).map_or(of_one_row, |k| settings[k]))
 }
 

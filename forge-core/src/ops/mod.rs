@@ -35,6 +35,11 @@ pub use conv_transpose::ConvTransposeOptions;
 pub use lstm::lstm;
 pub use pool::PoolOptions;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
+pub(crate) use {
+    adaptive_pool::{AVERAGE, adaptive},
+    conv::convolve,
+    pool::slide,
+};
 
 /// Every operation.
 pub fn registry() -> Vec<Operation> {

@@ -131,7 +131,8 @@ pub fn pool<const D: usize>(
     Ok(y)
 }
 
-fn slide<const D: usize>(
+/// `op` names it in errors.
+pub fn slide<const D: usize>(
     op: &'static str,
     x: &Tensor,
     kind: PoolKind,
@@ -144,7 +145,8 @@ fn slide<const D: usize>(
 }
 
 impl<const D: usize> PoolOptions<D> {
-    fn average(&self) -> PoolKind {
+    /// The mean that the settings say.
+    pub(crate) fn average(&self) -> PoolKind {
         PoolKind::Average { count_padding: self.count_padding }
     }
 }
