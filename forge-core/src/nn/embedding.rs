@@ -1,4 +1,4 @@
-use super::{Init, Module};
+use super::{Init, Initial, Module};
 use crate::{Cx, Error, Param, Result, Tensor, parameters};
 
 /// A vector for each of so many things, such as the days of a week.
@@ -22,7 +22,8 @@ parameters!(Embedding { weight });
 impl Embedding {
     /// First weights are standard normal, as PyTorch's.
     pub fn new(init: &Init, rows: usize, width: usize) -> Result<Self> {
-        Ok(Embedding { weight: init.normal("weight", &[rows, width], 1.0)?, padding: None })
+        let normal = Initial::Normal { mean: 0.0, std: 1.0 };
+        Ok(Embedding { weight: init.draw("weight", &[rows, width], &normal)?, padding: None })
     }
 
     /// The same with a row that stands for nothing: it starts as 0 and is never trained.

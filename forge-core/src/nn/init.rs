@@ -1,3 +1,4 @@
+use super::Initial;
 use crate::rng::Stream;
 use crate::{DType, Device, Host, Param, Result, Tensor};
 
@@ -36,25 +37,28 @@ impl Init {
         Init { path, ..self.clone() }
     }
 
+    /// A parameter whose elements are drawn by a rule.
+    ///
+    /// # Errors
+    /// As [`Initial::draw`].
+    pub fn draw(&self, name: &str, shape: &[usize], rule: &Initial) -> Result<Param> {
+        let stream = Stream::new(self.seed, &format!("init:{}.{name}", self.path));
+        let host = Tensor::from_host(Host::F64(rule.draw(shape, &stream)?), shape, &Device::cpu())?;
+        Ok(Param::new(host.to_dtype(self.dtype)?.to_device(&self.device)?))
+    }
+
     /// A parameter with elements uniform in `[-bound, bound)`.
     pub fn uniform(&self, name: &str, shape: &[usize], bound: f64) -> Result<Param> {
-        self.drawn(name, shape, |stream, i| bound * (2.0 * stream.uniform(i) - 1.0))
+        self.draw(name, shape, &Initial::Uniform { low: -bound, high: bound })
     }
 
-    /// A parameter with elements of a normal distribution around 0.
-    pub fn normal(&self, name: &str, shape: &[usize], deviation: f64) -> Result<Param> {
-        self.drawn(name, shape, |stream, i| deviation * stream.normal(i))
+    /// A buffer of equal elements.
+    pub fn buffer(&self, value: f64, shape: &[usize]) -> Result<Param> {
+        Ok(Param::buffer(Tensor::full(value, shape, self.dtype, &self.device)?))
     }
 
-    /// A parameter of equal elements.
-    pub fn constant(&self, shape: &[usize], value: f64) -> Result<Param> {
-        Ok(Param::new(Tensor::full(value, shape, self.dtype, &self.device)?))
-    }
-
-    fn drawn(&self, name: &str, shape: &[usize], element: impl Fn(&Stream, usize) -> f64) -> Result<Param> {
-        let stream = Stream::new(self.seed, &format!("init:{}.{name}", self.path));
-        let values = (0..shape.iter().product()).map(|i| element(&stream, i)).collect();
-        let host = Tensor::from_host(Host::F64(values), shape, &Device::cpu())?;
-        Ok(Param::new(host.to_dtype(self.dtype)?.to_device(&self.device)?))
+    /// A buffer that counts, from 0.
+    pub fn counter(&self) -> Result<Param> {
+        Ok(Param::buffer(Tensor::from_vec(vec![0i64], &[], &self.device)?))
     }
 }

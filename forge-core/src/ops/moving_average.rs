@@ -40,8 +40,9 @@ fn window_means(x: &Tensor, kernel: usize) -> Result<Tensor> {
     let device = x.device().clone();
     let sum = Tensor::build(&device, x.dtype(), shape, |out| {
         let part = |j: usize| x.layout().slice("moving_average", 1, j, shape[1], 1);
-        device.copy(x.view(part(0)?).arg(), out, &Layout::contiguous(shape))?;
-        (1..kernel).try_for_each(|j| device.accumulate(x.view(part(j)?).arg(), out))
+        let all = Layout::contiguous(shape);
+        device.copy(x.view(part(0)?).arg(), out, &all)?;
+        (1..kernel).try_for_each(|j| device.accumulate(x.view(part(j)?).arg(), out, &all))
     })?;
     sum.mul_scalar(1.0 / kernel as f64)
 }

@@ -4,16 +4,25 @@
 //! family as a whole.
 
 mod attention;
+mod conv;
 mod loss;
+mod norm;
 mod optim;
+mod pool;
 mod rnn;
 mod softmax;
+mod window;
+
+pub use softmax::Softmax;
+pub use window::Window;
 
 pub use attention::{Attention, AttentionArgs};
+pub use conv::{Conv, ConvArgs};
 pub use loss::{CrossEntropyArgs, Loss, Targets};
+pub use norm::{Norm, NormArgs, NormKind, NormOut};
 pub use optim::{AdamStep, Optim, SgdStep, Slot};
+pub use pool::{Parts, Pool, PoolArgs, PoolKind, Span};
 pub use rnn::{GruArgs, GruOut, LstmArgs, LstmOut, Rnn};
-pub use softmax::Softmax;
 
 use crate::Result;
 use std::any::Any;

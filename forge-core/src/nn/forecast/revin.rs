@@ -1,4 +1,4 @@
-use crate::nn::{Init, Module};
+use crate::nn::{Init, Initial, Module};
 use crate::{Cx, Error, Param, Result, Tensor, parameters};
 
 /// Reversible instance normalisation: each sequence is brought to mean 0 and variance 1 before a model sees it, and the
@@ -40,8 +40,8 @@ impl RevIn {
     /// Weights of 1 and biases of 0 for `features` features.
     pub fn new(init: &Init, features: usize) -> Result<Self> {
         Ok(RevIn {
-            affine_weight: init.constant(&[features], 1.0)?,
-            affine_bias: init.constant(&[features], 0.0)?,
+            affine_weight: init.draw("affine_weight", &[features], &Initial::Ones)?,
+            affine_bias: init.draw("affine_bias", &[features], &Initial::Zeros)?,
         })
     }
 

@@ -1,4 +1,4 @@
-use crate::nn::{Init, Linear, Module};
+use crate::nn::{Gain, Init, Initial, Linear, Module};
 use crate::ops::{Attend, attention};
 use crate::{Cx, Error, Mode, Param, Result, Tensor, parameters};
 
@@ -41,11 +41,10 @@ impl MultiHeadAttention {
             let why = format!("dropout {dropout} is not in [0, 1)");
             return Err(Error::argument("multi_head_attention", why));
         }
-        // Glorot and Bengio, AISTATS 2010, for dim inputs and 3 dim outputs.
-        let bound = (6.0 / (4 * dim) as f64).sqrt();
+        let glorot = Initial::XavierUniform { gain: Gain::Linear };
         Ok(MultiHeadAttention {
-            in_proj_weight: init.uniform("in_proj_weight", &[3 * dim, dim], bound)?,
-            in_proj_bias: init.constant(&[3 * dim], 0.0)?,
+            in_proj_weight: init.draw("in_proj_weight", &[3 * dim, dim], &glorot)?,
+            in_proj_bias: init.draw("in_proj_bias", &[3 * dim], &Initial::Zeros)?,
             out_proj: Linear::without_first_bias(&init.within("out_proj"), dim, dim)?,
             heads,
             dropout,
