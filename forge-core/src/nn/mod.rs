@@ -45,7 +45,7 @@ pub use lstm::Lstm;
 pub use pool::{AvgPool, AvgPool1d, AvgPool2d, MaxPool, MaxPool1d, MaxPool2d};
 pub use residual::ResidualBlock;
 pub use sequential::Sequential;
-pub use transformer::{MultiHeadAttention, PositionalEncoding};
+pub use transformer::{MultiHeadAttention, PositionalEncoding, TransformerEncoder, TransformerEncoderLayer};
 
 use crate::{Cx, Parameters, Result, Tensor};
 
