@@ -108,11 +108,9 @@ def class_losses():
     out = {}
 
     def keep(name, loss, *inputs):
-        loss.backward()
         out[name] = loss
-        for i, x in enumerate(inputs):
-            out[f"{name}.grad.{i}"] = x.grad.clone()
-            x.grad = None
+        for i, grad in enumerate(torch.autograd.grad(loss, inputs)):
+            out[f"{name}.grad.{i}"] = grad
 
     def leaf(x):
         return rounded(x).requires_grad_()
@@ -139,7 +137,8 @@ def class_losses():
     save_file({k: v.detach().clone().contiguous() for k, v in out.items()}, HERE / "class_losses.safetensors")
 
 
-trajectories("gru", Gru, (8, 12, 3))
-trajectories("transformer", Transformer, (8, 12, 3))
-layers()
-class_losses()
+if __name__ == "__main__":
+    trajectories("gru", Gru, (8, 12, 3))
+    trajectories("transformer", Transformer, (8, 12, 3))
+    layers()
+    class_losses()
