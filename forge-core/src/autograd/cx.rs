@@ -48,8 +48,14 @@ impl Cx {
         if self.tape.is_some() { Mode::Train } else { Mode::Infer }
     }
 
-    /// The value of a parameter in this pass: the only way from a weight to a tensor.
+    /// The value of a parameter in this pass: the only way from a weight to a tensor. Of a buffer, the value that this pass
+    /// last [asked for](Cx::update), so that a layer that runs twice counts twice.
     pub fn param(&self, param: &Param) -> Tensor {
+        let pending =
+            self.tape.as_ref().filter(|_| param.is_buffer()).and_then(|tape| tape.updated(param.id()));
+        if let Some(value) = pending {
+            return value;
+        }
         let track = self.tape.as_ref().filter(|_| !param.is_frozen()).map(|tape| tape.param(param.id()));
         param.value().clone().with_track(track)
     }

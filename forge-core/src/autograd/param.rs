@@ -182,14 +182,48 @@ pub trait Parameters {
     }
 }
 
-/// Implements [`Parameters`] for a struct: its own parameters, then the layers in it, by field name.
+/// The parameters of what is in the box, under the same names.
+impl<P: Parameters + ?Sized> Parameters for Box<P> {
+    fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a Param)) {
+        (**self).visit(path, each);
+    }
+
+    fn visit_mut<'a>(
+        &'a mut self,
+        path: &mut String,
+        each: &mut dyn FnMut(&str, &'a mut Param) -> Result<()>,
+    ) -> Result<()> {
+        (**self).visit_mut(path, each)
+    }
+}
+
+/// A layer that may be left out has its parameters, or none.
+impl<L: Parameters> Parameters for Option<L> {
+    fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a Param)) {
+        if let Some(layer) = self {
+            layer.visit(path, each);
+        }
+    }
+
+    fn visit_mut<'a>(
+        &'a mut self,
+        path: &mut String,
+        each: &mut dyn FnMut(&str, &'a mut Param) -> Result<()>,
+    ) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |layer| layer.visit_mut(path, each))
+    }
+}
+
+/// Implements [`Parameters`] for a struct: its own parameters, then those that may be left out (`Option<Param>`), then the
+/// layers in it, by field name.
 ///
 /// ```
 /// use forge_core::{nn::{Init, Linear}, parameters, Param, Parameters, Tensor};
-/// struct Gate { scale: Param, inner: Linear }
-/// parameters!(Gate { scale } layers { inner });
+/// struct Gate { scale: Param, shift: Option<Param>, inner: Linear }
+/// parameters!(Gate { scale } optional { shift } layers { inner });
 /// let gate = Gate {
 ///     scale: Param::new(Tensor::new(&[1.0f32], &[1])?),
+///     shift: None,
 ///     inner: Linear::new(&Init::new(0), 3, 2)?,
 /// };
 /// let names: Vec<String> = gate.named_values().into_iter().map(|(name, _)| name).collect();
@@ -198,7 +232,8 @@ pub trait Parameters {
 /// ```
 #[macro_export]
 macro_rules! parameters {
-    ($type:ty { $($param:ident),* $(,)? } $(layers { $($layer:ident),* $(,)? })?) => {
+    ($type:ty { $($param:ident),* $(,)? }
+     $(optional { $($optional:ident),* $(,)? })? $(layers { $($layer:ident),* $(,)? })?) => {
         impl $crate::Parameters for $type {
             // A layer without parameters uses neither argument.
             #[allow(unused_variables)]
@@ -207,6 +242,11 @@ macro_rules! parameters {
                 $(path.push_str(stringify!($param));
                   each(path, &self.$param);
                   path.truncate(depth);)*
+                $($(if let Some(param) = &self.$optional {
+                    path.push_str(stringify!($optional));
+                    each(path, param);
+                    path.truncate(depth);
+                })*)?
                 $($(path.push_str(concat!(stringify!($layer), "."));
                   $crate::Parameters::visit(&self.$layer, path, each);
                   path.truncate(depth);)*)?
@@ -222,6 +262,11 @@ macro_rules! parameters {
                 $(path.push_str(stringify!($param));
                   each(path, &mut self.$param)?;
                   path.truncate(depth);)*
+                $($(if let Some(param) = &mut self.$optional {
+                    path.push_str(stringify!($optional));
+                    each(path, param)?;
+                    path.truncate(depth);
+                })*)?
                 $($(path.push_str(concat!(stringify!($layer), "."));
                   $crate::Parameters::visit_mut(&mut self.$layer, path, each)?;
                   path.truncate(depth);)*)?

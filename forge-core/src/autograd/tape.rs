@@ -1,6 +1,7 @@
 //! The tape: an arena of nodes in order of creation, which is a topological order, so backward is one loop.
 
 use super::{Cx, Grads, ParamId};
+use crate::layout::Layout;
 use crate::{Error, ErrorKind, Result, Tensor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -47,7 +48,8 @@ impl Outgoing<'_> {
             None => gradient,
             Some(mut sum) => match sum.memory_mut() {
                 Some((memory, device)) => {
-                    device.accumulate(gradient.arg(), memory)?;
+                    let all = Layout::contiguous(*gradient.dims());
+                    device.accumulate(gradient.arg(), memory, &all)?;
                     sum
                 }
                 None => (&sum + &gradient)?,
@@ -112,6 +114,11 @@ impl Tape {
     /// Notes a new value of a buffer.
     pub fn update(&self, id: ParamId, value: Tensor) {
         self.lock().updates.push((id, value));
+    }
+
+    /// The new value of a buffer that was noted last.
+    pub fn updated(&self, id: ParamId) -> Option<Tensor> {
+        self.lock().updates.iter().rev().find(|(of, _)| *of == id).map(|(_, value)| value.clone())
     }
 
     /// The leaf of a parameter: the same one each time, so that a weight used twice has one gradient.

@@ -98,7 +98,7 @@ impl Dataset for TensorDataset {
         let rows: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
         let gather = |t: &Tensor| {
             let index = Tensor::from_vec(rows.clone(), &[rows.len()], t.device())?;
-            t.index_select(&index)?.to_device(device)
+            t.index_select(0, &index)?.to_device(device)
         };
         Ok(Batch::new(gather(&self.x)?, gather(&self.y)?))
     }
