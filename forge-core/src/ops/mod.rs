@@ -11,6 +11,7 @@ mod cumsum;
 mod dropout;
 mod expand;
 mod extremes;
+mod flip;
 mod gather;
 mod huber;
 mod index_select;
@@ -21,20 +22,27 @@ mod matmul;
 mod mean;
 mod mse;
 mod operators;
+mod pad;
 mod permute;
 mod pinball;
 mod prod;
+mod repeat;
 mod reshape;
 mod sample;
 mod scatter_add;
 mod slice;
 mod softmax;
+mod split;
+mod squeeze;
+mod stack;
 mod sum;
 mod unary;
+mod unfold;
 mod var;
 mod where_;
 
 pub use lstm::lstm;
+pub use pad::PadMode;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 
 /// Every operation.
@@ -42,7 +50,10 @@ pub fn registry() -> Vec<Operation> {
     let mut all = unary::operations();
     all.extend(binary::operations());
     all.extend(extremes::operations());
+    all.extend(flip::operations());
     all.extend(softmax::operations());
+    all.extend(split::operations());
+    all.extend(squeeze::operations());
     all.extend(var::operations());
     all.extend(where_::operations());
     all.extend([
@@ -59,13 +70,17 @@ pub fn registry() -> Vec<Operation> {
         matmul::OPERATION,
         mean::OPERATION,
         mse::OPERATION,
+        pad::OPERATION,
         permute::OPERATION,
         pinball::OPERATION,
         prod::OPERATION,
+        repeat::OPERATION,
         reshape::OPERATION,
         scatter_add::OPERATION,
         slice::OPERATION,
+        stack::OPERATION,
         sum::OPERATION,
+        unfold::OPERATION,
     ]);
     all
 }
