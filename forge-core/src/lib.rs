@@ -23,11 +23,12 @@ pub mod learn;
 pub mod nn;
 pub mod ops;
 pub mod optim;
+mod pattern;
 pub mod rng;
 mod tensor;
 
 pub use atomic::{sync_folder, write_atomic};
-pub use autograd::{Backward, Cx, Grads, Incoming, Mode, Outgoing, Param, ParamId, Parameters};
+pub use autograd::{Backward, Cx, Grads, Incoming, Mode, Outgoing, Param, ParamId, Parameters, Unmatched};
 pub use device::Device;
 pub use dtype::{DType, Element, Host};
 pub use error::{Error, ErrorKind, Result};

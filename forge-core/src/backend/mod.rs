@@ -16,7 +16,7 @@ pub use composed::Composed;
 pub use cpu::Cpu;
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
-pub use family::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
+pub use family::{AdamStep, LionStep, LstmArgs, LstmOut, Optim, RmsPropStep, Rnn, Saved, SgdStep, Slot};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;

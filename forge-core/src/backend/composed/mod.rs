@@ -3,7 +3,7 @@
 mod lstm;
 mod optim;
 
-use super::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
+use super::{AdamStep, LionStep, LstmArgs, LstmOut, Optim, RmsPropStep, Rnn, Saved, SgdStep, Slot};
 use crate::{Result, Tensor};
 
 /// The families, composed.
@@ -33,6 +33,29 @@ impl Optim for Composed {
 
     fn sgd(&self, slots: &mut [Slot], step: SgdStep) -> Result<()> {
         slots.iter_mut().try_for_each(|slot| optim::sgd(slot, step))
+    }
+
+    fn rmsprop(&self, slots: &mut [Slot], step: RmsPropStep) -> Result<()> {
+        slots.iter_mut().try_for_each(|slot| optim::rmsprop(slot, step))
+    }
+
+    fn lion(&self, slots: &mut [Slot], step: LionStep) -> Result<()> {
+        slots.iter_mut().try_for_each(|slot| optim::lion(slot, step))
+    }
+
+    fn scale(&self, x: &mut Tensor, factor: f64) -> Result<()> {
+        *x = x.detach().mul_scalar(factor)?;
+        Ok(())
+    }
+
+    fn clamp(&self, x: &mut Tensor, limit: f64) -> Result<()> {
+        *x = optim::clamp(x, limit)?;
+        Ok(())
+    }
+
+    fn average(&self, average: &mut Tensor, x: &Tensor, keep: f64) -> Result<()> {
+        *average = ((&*average * keep)? + (x * (1.0 - keep))?)?;
+        Ok(())
     }
 
     fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64> {

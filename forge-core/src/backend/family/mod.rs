@@ -6,7 +6,7 @@
 mod optim;
 mod rnn;
 
-pub use optim::{AdamStep, Optim, SgdStep, Slot};
+pub use optim::{AdamStep, LionStep, Optim, RmsPropStep, SgdStep, Slot};
 pub use rnn::{LstmArgs, LstmOut, Rnn};
 
 use crate::Result;
