@@ -20,6 +20,7 @@ mod error;
 pub mod history;
 mod layout;
 pub mod learn;
+pub mod metric;
 pub mod nn;
 pub mod ops;
 pub mod optim;
