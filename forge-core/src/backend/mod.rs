@@ -13,10 +13,12 @@ pub mod reference;
 mod scalar;
 
 pub use composed::Composed;
-pub use cpu::Cpu;
+pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
-pub use family::{AdamStep, LionStep, LstmArgs, LstmOut, Optim, RmsPropStep, Rnn, Saved, SgdStep, Slot};
+pub use family::{
+    AdamStep, GruArgs, GruOut, LionStep, LstmArgs, LstmOut, Optim, RmsPropStep, Rnn, Saved, SgdStep, Slot,
+};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;

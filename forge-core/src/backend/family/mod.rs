@@ -7,7 +7,7 @@ mod optim;
 mod rnn;
 
 pub use optim::{AdamStep, LionStep, Optim, RmsPropStep, SgdStep, Slot};
-pub use rnn::{LstmArgs, LstmOut, Rnn};
+pub use rnn::{GruArgs, GruOut, LstmArgs, LstmOut, Rnn};
 
 use crate::Result;
 use std::any::Any;
