@@ -40,23 +40,27 @@ impl Outgoing<'_> {
         self.operands[i].is_some()
     }
 
-    /// Adds a gradient to what operand `i` has received: in place only where nobody else holds the sum.
+    /// Adds a gradient to what operand `i` has received.
     pub fn send(&mut self, i: usize, gradient: Tensor) -> Result<()> {
         let Some(slot) = self.operands[i] else { return Ok(()) };
-        let slot = &mut self.slots[slot as usize];
-        *slot = Some(match slot.take() {
-            None => gradient,
-            Some(mut sum) => match sum.memory_mut() {
-                Some((memory, device)) => {
-                    let all = Layout::contiguous(*gradient.dims());
-                    device.accumulate(gradient.arg(), memory, &all)?;
-                    sum
-                }
-                None => (&sum + &gradient)?,
-            },
-        });
-        Ok(())
+        accumulate(&mut self.slots[slot as usize], gradient)
     }
+}
+
+/// Adds a gradient to a sum: in place only where nobody else holds it.
+pub(super) fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) -> Result<()> {
+    *sum = Some(match sum.take() {
+        None => gradient,
+        Some(mut sum) => match sum.memory_mut() {
+            Some((memory, device)) => {
+                let all = Layout::contiguous(*gradient.dims());
+                device.accumulate(gradient.arg(), memory, &all)?;
+                sum
+            }
+            None => (&sum + &gradient)?,
+        },
+    });
+    Ok(())
 }
 
 struct Node {

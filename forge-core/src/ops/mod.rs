@@ -62,8 +62,8 @@ pub use conv_transpose::ConvTransposeOptions;
 pub use cross_entropy::ClassLoss;
 pub use gru::gru;
 pub use lstm::lstm;
-pub use pool::PoolOptions;
 pub use pad::PadMode;
+pub use pool::PoolOptions;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 pub(crate) use {
     adaptive_pool::{AVERAGE, adaptive},
