@@ -14,10 +14,10 @@ pub mod reference;
 mod scalar;
 
 pub use composed::Composed;
-pub use cpu::Cpu;
+pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
-pub use family::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot, Softmax};
+pub use family::{AdamStep, GruArgs, GruOut, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot, Softmax};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;

@@ -13,6 +13,7 @@ mod expand;
 mod extremes;
 mod flip;
 mod gather;
+mod gru;
 mod huber;
 mod index_select;
 mod logsumexp;
@@ -26,6 +27,7 @@ mod pad;
 mod permute;
 mod pinball;
 mod prod;
+mod recurrent;
 mod repeat;
 mod reshape;
 mod sample;
@@ -41,6 +43,7 @@ mod unfold;
 mod var;
 mod where_;
 
+pub use gru::gru;
 pub use lstm::lstm;
 pub use pad::PadMode;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
@@ -62,6 +65,7 @@ pub fn registry() -> Vec<Operation> {
         dropout::OPERATION,
         expand::OPERATION,
         gather::OPERATION,
+        gru::OPERATION,
         huber::OPERATION,
         index_select::OPERATION,
         logsumexp::OPERATION,

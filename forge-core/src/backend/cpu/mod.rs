@@ -5,24 +5,39 @@ mod index;
 mod map;
 mod pool;
 mod reduce;
+mod scratch;
+pub(crate) mod simd;
+pub(crate) mod threads;
+mod tile;
+
+pub use threads::{set_threads, threads};
 
 use super::{
-    Along, Arg, Backend, Binary, Extreme, Gemm, Memory, Optim, Random, Reduce, Scan, Softmax, Unary,
+    Along, Arg, Backend, Binary, Extreme, Gemm, Memory, Optim, Random, Reduce, Rnn, Scan, Softmax, Unary,
 };
 use crate::layout::Layout;
 use crate::rng::Stream;
 use crate::{DType, Element, Error, Host, Result};
+use std::sync::Arc;
 
 /// Runs everything in host memory, in f32 and f64.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cpu {
-    pool: pool::Pool,
+    pool: Arc<pool::Pool>,
+    rnn: rnn::CpuRnn,
 }
 
 impl Cpu {
     /// The CPU.
     pub fn new() -> Self {
-        Cpu::default()
+        let pool = Arc::<pool::Pool>::default();
+        Cpu { rnn: rnn::CpuRnn::new(&pool), pool }
+    }
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Cpu::new()
     }
 }
 
@@ -68,6 +83,7 @@ macro_rules! float {
 
 // Below `float!`, which they use.
 mod optim;
+mod rnn;
 mod softmax;
 
 /// Runs `$body` with `$T` standing for any element type.
@@ -247,6 +263,10 @@ impl Backend for Cpu {
             }
             Ok(())
         })
+    }
+
+    fn rnn(&self) -> &dyn Rnn {
+        &self.rnn
     }
 
     fn optim(&self) -> &dyn Optim {

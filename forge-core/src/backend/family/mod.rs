@@ -8,7 +8,7 @@ mod rnn;
 mod softmax;
 
 pub use optim::{AdamStep, Optim, SgdStep, Slot};
-pub use rnn::{LstmArgs, LstmOut, Rnn};
+pub use rnn::{GruArgs, GruOut, LstmArgs, LstmOut, Rnn};
 pub use softmax::Softmax;
 
 use crate::Result;
