@@ -15,13 +15,19 @@ pub struct Dims {
 }
 
 impl Dims {
-    /// From a slice of at most [`MAX_RANK`] sizes.
+    /// From a slice of at most [`MAX_RANK`] sizes, whose product can be addressed.
     pub fn new(op: &'static str, sizes: &[usize]) -> Result<Self> {
         if sizes.len() > MAX_RANK {
             return Err(Error::shape(
                 op,
                 format!("{sizes:?} has {} dimensions; at most {MAX_RANK}", sizes.len()),
             ));
+        }
+        // Sizes of 0 apart, so that strides can be computed, too.
+        let product =
+            sizes.iter().filter(|size| **size > 0).try_fold(1_usize, |n, size| n.checked_mul(*size));
+        if product.is_none_or(|n| isize::try_from(n).is_err()) {
+            return Err(Error::shape(op, format!("{sizes:?} has more elements than can be addressed")));
         }
         Ok(Self::filled(sizes))
     }

@@ -1,6 +1,7 @@
 //! The tape: an arena of nodes in order of creation, which is a topological order, so backward is one loop.
 
 use super::{Cx, Grads, ParamId};
+use crate::layout::Layout;
 use crate::{Error, ErrorKind, Result, Tensor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,22 +40,27 @@ impl Outgoing<'_> {
         self.operands[i].is_some()
     }
 
-    /// Adds a gradient to what operand `i` has received: in place only where nobody else holds the sum.
+    /// Adds a gradient to what operand `i` has received.
     pub fn send(&mut self, i: usize, gradient: Tensor) -> Result<()> {
         let Some(slot) = self.operands[i] else { return Ok(()) };
-        let slot = &mut self.slots[slot as usize];
-        *slot = Some(match slot.take() {
-            None => gradient,
-            Some(mut sum) => match sum.memory_mut() {
-                Some((memory, device)) => {
-                    device.accumulate(gradient.arg(), memory)?;
-                    sum
-                }
-                None => (&sum + &gradient)?,
-            },
-        });
-        Ok(())
+        accumulate(&mut self.slots[slot as usize], gradient)
     }
+}
+
+/// Adds a gradient to a sum: in place only where nobody else holds it.
+pub(super) fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) -> Result<()> {
+    *sum = Some(match sum.take() {
+        None => gradient,
+        Some(mut sum) => match sum.memory_mut() {
+            Some((memory, device)) => {
+                let all = Layout::contiguous(*gradient.dims());
+                device.accumulate(gradient.arg(), memory, &all)?;
+                sum
+            }
+            None => (&sum + &gradient)?,
+        },
+    });
+    Ok(())
 }
 
 struct Node {
@@ -112,6 +118,11 @@ impl Tape {
     /// Notes a new value of a buffer.
     pub fn update(&self, id: ParamId, value: Tensor) {
         self.lock().updates.push((id, value));
+    }
+
+    /// The new value of a buffer that was noted last.
+    pub fn updated(&self, id: ParamId) -> Option<Tensor> {
+        self.lock().updates.iter().rev().find(|(of, _)| *of == id).map(|(_, value)| value.clone())
     }
 
     /// The leaf of a parameter: the same one each time, so that a weight used twice has one gradient.

@@ -17,7 +17,11 @@ pub use composed::Composed;
 pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
-pub use family::{AdamStep, GruArgs, GruOut, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot, Softmax};
+pub use family::{
+    AdamStep, Attention, AttentionArgs, Conv, ConvArgs, CrossEntropyArgs, GruArgs, GruOut, LionStep, Loss,
+    LstmArgs, LstmOut, Norm, NormArgs, NormKind, NormOut, Optim, Parts, Pool, PoolArgs, PoolKind,
+    RmsPropStep, Rnn, Saved, SgdStep, Slot, Softmax, Span, Targets, Window,
+};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;
@@ -219,8 +223,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// `out = g · ∂op/∂a` for side 0, `g · ∂op/∂b` for side 1.
     fn binary_grad(&self, op: Binary, side: usize, a: Arg, b: Arg, g: Arg, out: &mut Memory) -> Result<()>;
 
-    /// `out += x`, all of `out`.
-    fn accumulate(&self, x: Arg, out: &mut Memory) -> Result<()>;
+    /// Adds `x` to the elements of `out` that `to` names, each of them once.
+    fn accumulate(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()>;
 
     /// Reduces the trailing `axes` dimensions of `x`; `out` has the shape of the others.
     fn reduce(&self, op: Reduce, x: Arg, axes: usize, out: &mut Memory) -> Result<()>;
@@ -249,8 +253,33 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Fills `out` with elements of `stream` by the definition of [`Random::draw`].
     fn random(&self, random: Random, stream: Stream, out: &mut Memory) -> Result<()>;
 
+    /// Convolutions and their transposes.
+    fn conv(&self) -> &dyn Conv {
+        &Composed
+    }
+
+    /// Normalisations.
+    fn norm(&self) -> &dyn Norm {
+        &Composed
+    }
+
+    /// Pooling.
+    fn pool(&self) -> &dyn Pool {
+        &Composed
+    }
+
     /// Recurrent layers over a sequence.
     fn rnn(&self) -> &dyn Rnn {
+        &Composed
+    }
+
+    /// Attention.
+    fn attention(&self) -> &dyn Attention {
+        &Composed
+    }
+
+    /// Losses of several operations.
+    fn loss(&self) -> &dyn Loss {
         &Composed
     }
 

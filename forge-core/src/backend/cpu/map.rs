@@ -160,18 +160,19 @@ pub fn select<T: Element + PartialEq>(mask: View<T>, a: View<T>, b: View<T>, out
     map3(mask, a, b, out, |mask, a, b| if mask == T::default() { b } else { a });
 }
 
-pub fn accumulate<T: Scalar>(x: &[T], layout: &Layout, out: &mut [T]) {
-    if let Some(range) = layout.contiguous_range() {
-        for (o, &v) in out.iter_mut().zip(&x[range]) {
-            *o = *o + v;
-        }
-        return;
-    }
-    let runs = Runs::new([layout]);
-    let mut out = out.chunks_exact_mut(runs.n.max(1));
-    runs.each(|[a]| {
-        for (i, o) in out.next().into_iter().flatten().enumerate() {
-            *o = *o + x[a + i * runs.strides[0]];
+/// `out[i] += x[i]` between strided views.
+pub fn accumulate<T: Scalar>(x: &[T], from: &Layout, out: &mut [T], to: &Layout) {
+    let runs = Runs::new([from, to]);
+    runs.each(|[a, b]| {
+        if runs.strides == [1, 1] {
+            for (o, &v) in out[b..b + runs.n].iter_mut().zip(&x[a..a + runs.n]) {
+                *o = *o + v;
+            }
+        } else {
+            for i in 0..runs.n {
+                let o = &mut out[b + i * runs.strides[1]];
+                *o = *o + x[a + i * runs.strides[0]];
+            }
         }
     });
 }

@@ -198,9 +198,10 @@ impl Backend for Cpu {
         })
     }
 
-    fn accumulate(&self, x: Arg, out: &mut Memory) -> Result<()> {
+    fn accumulate(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()> {
         float!("accumulate", out.dtype(), T => {
-            map::accumulate::<T>(elements("accumulate", x.memory)?, x.layout, elements_mut("accumulate", out)?);
+            let out = elements_mut("accumulate", out)?;
+            map::accumulate::<T>(elements("accumulate", x.memory)?, x.layout, out, to);
             Ok(())
         })
     }

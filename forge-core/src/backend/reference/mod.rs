@@ -3,14 +3,27 @@
 //! With f64 they give values, with [`Dual`](super::Dual) numbers exact derivatives in a direction. Nothing here shares
 //! code with the fast kernels, and nothing here is ever made fast.
 
+mod attention;
+mod conv;
 mod index;
+mod loss;
+mod norm;
+mod pool;
 mod reduce;
 mod rnn;
+mod sequence;
 mod structure;
 
+pub use attention::attention;
+
+pub use conv::{conv_transpose2d, conv2d};
 pub use index::{gather, index_select, number, scatter_add, where_};
+pub use loss::{Truth, bce_with_logits, cross_entropy, kl_divergence, nll};
+pub use norm::{moments, normalise};
+pub use pool::{adaptive_pool2d, avg_pool2d, max_pool2d};
 pub use reduce::{cumsum, extreme, log_softmax, logsumexp, prod, softmax, std, var};
 pub use rnn::{gru, lstm};
+pub use sequence::{embedding, moving_average};
 pub use structure::{flip, pad, repeat, roll, split, stack, unfold};
 
 use super::{Binary, Random, Scalar, Unary};
