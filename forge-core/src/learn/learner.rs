@@ -226,7 +226,9 @@ impl Learner {
         for epoch in if ended { 0..0 } else { first_epoch..self.epochs } {
             outlet.send(Event::EpochBegin { epoch });
             let clock = Instant::now();
-            let Some(train_loss) = self.train_epoch(epoch, model, optimizer, train, outlet)? else {
+            let Some((train_loss, learning_rate)) =
+                self.train_epoch(epoch, model, optimizer, train, outlet)?
+            else {
                 history.stop = StopReason::Interrupted;
                 break;
             };
@@ -234,7 +236,7 @@ impl Learner {
                 epoch,
                 step: optimizer.steps(),
                 seconds: 0.0,
-                learning_rate: optimizer.learning_rate(),
+                learning_rate,
                 metrics: vec![("train.loss".into(), train_loss)],
             };
             if let Some(val) = val.filter(|v| !v.is_empty()) {
@@ -329,7 +331,7 @@ impl Learner {
         }
     }
 
-    /// The mean loss of an epoch, or `None` if it was interrupted.
+    /// The mean loss of an epoch and the learning rate of its last step, or `None` if it was interrupted.
     fn train_epoch(
         &self,
         epoch: usize,
@@ -337,9 +339,10 @@ impl Learner {
         optimizer: &mut dyn Optimizer,
         train: &dyn Dataset,
         outlet: &Outlet,
-    ) -> Result<Option<f64>> {
+    ) -> Result<Option<(f64, f64)>> {
         let order = Stream::new(self.seed, "order").at(epoch as u64).permutation(train.len());
         let (mut total, mut samples) = (0.0, 0.0_f64);
+        let mut learning_rate = optimizer.learning_rate();
         for (number, indices) in order.chunks(self.batch_size).enumerate().take(self.step_limit) {
             if self.interrupt.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -357,13 +360,15 @@ impl Learner {
             if let Some(limit) = self.clip_norm {
                 finite(grads.clip_norm(limit)?.is_finite(), "the gradient's norm")?;
             }
+            // A schedule gives the rate of the step to come: after this one, the next.
+            learning_rate = optimizer.learning_rate();
             optimizer.step(as_parameters(model), &grads)?;
             let weight = batch.weight()?;
             total += value * weight;
             samples += weight;
             outlet.send(Event::BatchEnd { epoch, step, batch: number, loss: value });
         }
-        Ok(Some(total / samples.max(f64::MIN_POSITIVE)))
+        Ok(Some((total / samples.max(f64::MIN_POSITIVE), learning_rate)))
     }
 
     /// The mean loss over a dataset, without training.
