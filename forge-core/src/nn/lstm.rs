@@ -54,14 +54,16 @@ impl Lstm {
             return Err(Error::argument("lstm", format!("dropout {dropout} is not in [0, 1)")));
         }
         let bound = 1.0 / (hidden_size as f64).sqrt();
+        // A size beyond all memory is for `Init` to refuse.
+        let gates = hidden_size.saturating_mul(4);
         let layer = |k: usize| -> Result<Layer> {
             let width = if k == 0 { features } else { hidden_size };
             let param = |name: &str, shape: &[usize]| init.uniform(&format!("{name}_l{k}"), shape, bound);
             Ok(Layer {
-                weight_ih: param("weight_ih", &[4 * hidden_size, width])?,
-                weight_hh: param("weight_hh", &[4 * hidden_size, hidden_size])?,
-                bias_ih: param("bias_ih", &[4 * hidden_size])?,
-                bias_hh: param("bias_hh", &[4 * hidden_size])?,
+                weight_ih: param("weight_ih", &[gates, width])?,
+                weight_hh: param("weight_hh", &[gates, hidden_size])?,
+                bias_ih: param("bias_ih", &[gates])?,
+                bias_hh: param("bias_hh", &[gates])?,
             })
         };
         Ok(Lstm { layers: (0..layers).map(layer).collect::<Result<_>>()?, hidden_size, dropout })

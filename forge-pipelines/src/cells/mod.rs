@@ -22,11 +22,15 @@ pub use roles::Roles;
 pub(crate) use show::draw;
 pub use show::{Show, ShowParam};
 pub use split::Splitting;
-pub use train::Training;
+pub use train::{
+    AdamParams, AdamwParams, CosineParams, HuberParams, LossKind, LossName, LossParam, Monitor,
+    OptimizerKind, OptimizerName, OptimizerParam, Percent, PlateauParams, Restore, ScheduleKind,
+    ScheduleName, ScheduleParam, SgdParams, StepParams, StopParams, Strategy, TrainParams, Training, Warmup,
+};
 pub use window::Window;
 
 use crate::data_error::DataError;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::models::schema_of;
 use crate::registry::Registry;
 use crate::run::ActiveRun;
@@ -181,7 +185,7 @@ impl CellRun<'_> {
 
     /// An internal fault with its words: for what the plan should have excluded.
     pub fn fault(message: impl Into<String>) -> Failure {
-        Failure::new(Exit::Internal, Diagnostic::error("E0901", message))
+        Failure::fault(message)
     }
 }
 

@@ -4,12 +4,16 @@ mod claims;
 mod device;
 mod execute;
 mod explain;
+mod fault;
 mod lock;
+mod options;
 mod plan;
+mod size;
 mod verdict;
 
-pub use execute::{Finished, Renderer, RunOptions, Subscriber, execute};
+pub use execute::execute;
 pub use explain::{ExplainedCell, ExplainedModel, ExplainedValue, explain};
+pub use options::{Finished, Renderer, RunOptions, Subscriber};
 pub use plan::{Planned, plan};
 
 use crate::failure::Exit;
