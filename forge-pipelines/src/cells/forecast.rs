@@ -19,16 +19,16 @@ pub struct Forecast;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(example = ForecastParams { fit: Some("lstm".into()), ..ForecastParams::default() })]
-struct ForecastParams {
+pub struct ForecastParams {
     /// Steps after the last row with a target: `horizon` for all that the model forecasts, or fewer.
-    next: Next,
+    pub next: Next,
     /// The cell that trained the model. Default: the nearest one above.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "cell_name")]
-    fit: Option<String>,
+    pub fit: Option<String>,
     /// Nominal coverages, in percent, of the split-conformal intervals beside the forecast.
     #[schemars(schema_with = "level_list")]
-    conformal: Vec<f64>,
+    pub conformal: Vec<f64>,
 }
 
 impl Default for ForecastParams {
@@ -51,7 +51,7 @@ fn level_list(_: &mut SchemaGenerator) -> Schema {
 /// A number of steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-enum Next {
+pub enum Next {
     /// So many.
     Steps(#[schemars(range(min = 1))] usize),
     /// All.
@@ -61,7 +61,7 @@ enum Next {
 /// All steps of a horizon.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Whole {
+pub enum Whole {
     /// The model's horizon.
     Horizon,
 }

@@ -16,8 +16,8 @@ mod window;
 
 pub use baseline::Baselines;
 pub use data::Data;
-pub use evaluate::Evaluate;
-pub use forecast::Forecast;
+pub use evaluate::{Evaluate, EvaluateParams, GroupParam, IntervalParams, ScoredPart};
+pub use forecast::{Forecast, ForecastParams, Next, Whole};
 pub use roles::Roles;
 pub(crate) use show::draw;
 pub use show::{Show, ShowParam};

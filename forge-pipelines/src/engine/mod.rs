@@ -44,6 +44,11 @@ pub fn check(path: &Path, overrides: &[String], registry: &Registry) -> Result<P
     plan(spec, registry)
 }
 
+/// A planned spec with every default filled in, as YAML: running it gives the same run.
+pub fn resolved(planned: &Planned, registry: &Registry) -> String {
+    lock::yaml(&planned.spec, &lock::resolve(&planned.spec, registry))
+}
+
 /// A spec that cannot run, and why.
 #[derive(Debug)]
 pub struct Refusal {

@@ -8,8 +8,8 @@ mod linear;
 mod lstm;
 
 pub(crate) use footprint::fits;
-pub use linear::LinearModel;
-pub use lstm::LstmModel;
+pub use linear::{LinearModel, LinearParams};
+pub use lstm::{LstmModel, LstmParams};
 
 use forge_core::Result;
 use forge_core::nn::{Init, Module};

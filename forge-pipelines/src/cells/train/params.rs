@@ -154,6 +154,24 @@ impl Default for SgdParams {
     }
 }
 
+impl From<AdamParams> for OptimizerParam {
+    fn from(params: AdamParams) -> Self {
+        OptimizerParam::Kind(OptimizerKind::Adam(params))
+    }
+}
+
+impl From<AdamwParams> for OptimizerParam {
+    fn from(params: AdamwParams) -> Self {
+        OptimizerParam::Kind(OptimizerKind::Adamw(params))
+    }
+}
+
+impl From<SgdParams> for OptimizerParam {
+    fn from(params: SgdParams) -> Self {
+        OptimizerParam::Kind(OptimizerKind::Sgd(params))
+    }
+}
+
 impl OptimizerParam {
     /// Numbers that it keeps for each weight.
     pub(crate) fn moments(&self) -> u64 {
