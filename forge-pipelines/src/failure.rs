@@ -42,6 +42,11 @@ pub const RUN_CODES: &[(&str, &str)] = &[
         "Intervals are calibrated on the val part, so scoring them there would flatter them. Score the test part, or \
          leave `intervals` out.",
     ),
+    (
+        "E0175",
+        "`forecast` asks for more steps than its model forecasts. A model gives as many steps as the `horizon` of its \
+         window.",
+    ),
     ("E0390", "A warning that `--strict` made an error. Mend what it says, or run without `--strict`."),
     (
         "E0391",

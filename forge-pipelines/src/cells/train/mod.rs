@@ -58,12 +58,8 @@ impl CellKind for Training {
         plan.fits.push(cell.id.clone());
         let action = cell.action("train");
         let params = action.and_then(|train| plan.spec.read::<TrainParams>(train).ok());
-        if let (Some(guard), Some(train)) = (params.and_then(|p| test_chooses(&p)), action)
-            && !plan.spec.allow.iter().any(|allowed| allowed.code == guard.code())
-        {
-            let place = plan.spec.document().place_of(&train.path.key("stop").key("monitor"));
-            let finding = *Failure::from(guard).finding;
-            plan.findings.push(finding.at(place, "of the test part").cell(&cell.id));
+        if let (Some(guard), Some(train)) = (params.and_then(|p| test_chooses(&p)), action) {
+            plan.guard(cell, &train.path.key("stop").key("monitor"), "of the test part", guard);
         }
         for name in ["train.loss", "val.loss", "val.mae", "val.rmse", "val.mase"] {
             plan.result(cell, &name.split('.').collect::<Vec<_>>());
