@@ -28,6 +28,7 @@ mod tensor;
 
 pub use atomic::{sync_folder, write_atomic};
 pub use autograd::{Backward, Cx, Grads, Incoming, Mode, Outgoing, Param, ParamId, Parameters};
+pub use backend::{set_threads, threads};
 pub use device::Device;
 pub use dtype::{DType, Element, Host};
 pub use error::{Error, ErrorKind, Result};

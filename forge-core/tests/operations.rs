@@ -5,7 +5,7 @@
 
 use forge_core::backend::reference::Array;
 use forge_core::backend::{Dual, Scalar};
-use forge_core::ops::{Input, Operation, Sample, registry};
+use forge_core::ops::{Checks, Input, Operation, Sample, registry};
 use forge_core::rng::Stream;
 use forge_core::{Cx, DType, Tensor};
 
@@ -17,6 +17,9 @@ fn draw(sample: &Sample, salt: u64) -> Vec<Array<f64>> {
         if input.mirrored && stream.uniform(2 * i + 1) < 0.5 { -v } else { v }
     };
     let operand = |(k, input): (usize, &Input)| {
+        if let Some(values) = &input.given {
+            return Array { shape: input.shape.clone(), data: values.clone() };
+        }
         let stream = Stream::new(salt, &sample.name).at(k as u64);
         let count: usize = input.shape.iter().product();
         // Rounded to f32, so that both element types see the same numbers.
@@ -248,9 +251,6 @@ fn check_repeats(name: &str, sample: &Sample) {
             values[i] = values[j].clone();
             let mut tied: Vec<usize> = (0..n).collect();
             tied[j] = i;
-            if name == "mae" {
-                continue; // a - a lies on the kink
-            }
             let wanted = exact(sample, &values, &tied);
             let cx = Cx::train(0, 0);
             let mut leaves: Vec<Tensor> =
@@ -311,24 +311,29 @@ fn check_differences(name: &str, sample: &Sample) {
     }
 }
 
-fn each(check: impl Fn(&Operation, &Sample)) {
+fn smooth(sample: &Sample) -> bool {
+    sample.checks != Checks::Values
+}
+
+/// Checks the chosen samples of every operation.
+fn each(choose: impl Fn(&Sample) -> bool, check: impl Fn(&Operation, &Sample)) {
     let operations = registry();
     assert!(operations.len() >= 32, "the registry shrank to {}", operations.len());
     for operation in &operations {
         let samples = (operation.samples)();
         assert!(samples.len() >= 3, "{} has {} samples", operation.name, samples.len());
-        samples.iter().for_each(|s| check(operation, s));
+        samples.iter().filter(|s| choose(s)).for_each(|s| check(operation, s));
     }
 }
 
 #[test]
 fn values_are_those_of_naive_loops() {
-    each(|o, s| check_values(o.name, s));
+    each(|_| true, |o, s| check_values(o.name, s));
 }
 
 #[test]
 fn gradients_are_exact() {
-    each(|o, s| check_gradients(o.name, s));
+    each(smooth, |o, s| check_gradients(o.name, s));
 }
 
 #[test]
@@ -336,21 +341,23 @@ fn every_gradient_mask_gives_the_same_gradients() {
     for operation in registry() {
         let samples = (operation.samples)();
         // The largest sample that is quick under all masks.
-        let sample = samples.iter().max_by_key(|s| {
+        let sample = samples.iter().filter(|s| smooth(s)).max_by_key(|s| {
             s.inputs.iter().map(|i| i.shape.iter().product::<usize>()).sum::<usize>().min(200)
         });
-        check_masks(operation.name, sample.unwrap());
+        if let Some(sample) = sample {
+            check_masks(operation.name, sample);
+        }
     }
 }
 
 #[test]
 fn a_repeated_operand_gets_the_sum_of_its_gradients() {
-    each(|o, s| check_repeats(o.name, s));
+    each(|s| s.checks == Checks::All, |o, s| check_repeats(o.name, s));
 }
 
 #[test]
 fn finite_differences_agree() {
-    each(|o, s| check_differences(o.name, s));
+    each(smooth, |o, s| check_differences(o.name, s));
 }
 
 #[test]

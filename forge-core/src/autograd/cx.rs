@@ -54,6 +54,29 @@ impl Cx {
         param.value().clone().with_track(track)
     }
 
+    /// Asks for a new value of a buffer: the optimizer's step writes it, after the pass that computed it. In inference
+    /// nothing is asked for.
+    ///
+    /// # Errors
+    /// When the parameter is not a buffer, or the value's shape is another.
+    pub fn update(&self, buffer: &Param, value: &Tensor) -> Result<()> {
+        if !buffer.is_buffer() || buffer.shape() != value.shape() {
+            return Err(Error::argument(
+                "update",
+                format!(
+                    "a value of {:?} for {} of {:?}; only a buffer of the same shape can be updated in a forward pass",
+                    value.shape(),
+                    if buffer.is_buffer() { "a buffer" } else { "a weight" },
+                    buffer.shape()
+                ),
+            ));
+        }
+        if let Some(tape) = &self.tape {
+            tape.update(buffer.id(), value.detach());
+        }
+        Ok(())
+    }
+
     /// Makes an input a leaf, so that [`Grads::wrt`](super::Grads::wrt) has its gradient.
     ///
     /// # Errors

@@ -9,11 +9,22 @@ pub struct Grads {
     tape: Arc<Tape>,
     leaves: Vec<Option<Tensor>>,
     params: Vec<(ParamId, u32)>,
+    updates: Vec<(ParamId, Tensor)>,
 }
 
 impl Grads {
-    pub(super) fn new(tape: Arc<Tape>, leaves: Vec<Option<Tensor>>, params: Vec<(ParamId, u32)>) -> Self {
-        Grads { tape, leaves, params }
+    pub(super) fn new(
+        tape: Arc<Tape>,
+        leaves: Vec<Option<Tensor>>,
+        params: Vec<(ParamId, u32)>,
+        updates: Vec<(ParamId, Tensor)>,
+    ) -> Self {
+        Grads { tape, leaves, params, updates }
+    }
+
+    /// The last value that the forward pass asked for, of a buffer.
+    pub fn update_of(&self, buffer: &Param) -> Option<&Tensor> {
+        self.updates.iter().rev().find(|(id, _)| *id == buffer.id()).map(|(_, value)| value)
     }
 
     /// The gradient of a parameter, if it took part.

@@ -18,18 +18,38 @@ pub struct ParamId(u64);
 ///     x.matmul(weight)
 /// }
 /// ```
+///
+/// A [buffer](Param::buffer) is kept and loaded with the parameters but not trained, such as the running mean of a
+/// batch norm: a forward pass asks for a new value by [`Cx::update`](super::Cx::update), and the optimizer's step
+/// writes it.
 #[derive(Debug)]
 pub struct Param {
     id: ParamId,
     value: Tensor,
-    frozen: bool,
+    role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Weight,
+    Frozen,
+    Buffer,
 }
 
 impl Param {
     /// A parameter with a first value.
     pub fn new(value: Tensor) -> Self {
+        Self::of(value, Role::Weight)
+    }
+
+    /// A value that is saved and loaded with the parameters and that no gradient reaches.
+    pub fn buffer(value: Tensor) -> Self {
+        Self::of(value, Role::Buffer)
+    }
+
+    fn of(value: Tensor, role: Role) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Param { id: ParamId(NEXT.fetch_add(1, Ordering::Relaxed)), value: value.detach(), frozen: false }
+        Param { id: ParamId(NEXT.fetch_add(1, Ordering::Relaxed)), value: value.detach(), role }
     }
 
     pub(crate) fn id(&self) -> ParamId {
@@ -71,20 +91,28 @@ impl Param {
         Ok(())
     }
 
-    /// Converts the value to another element type, and moves it.
+    /// Converts a float value to another element type, and moves it. Integers (a buffer that counts) are only moved.
     pub fn convert(&mut self, dtype: DType, device: &Device) -> Result<()> {
+        let dtype = if self.value.dtype().is_float() { dtype } else { self.value.dtype() };
         self.value = self.value.to_dtype(dtype)?.to_device(device)?;
         Ok(())
     }
 
-    /// Whether optimizers leave it alone.
+    /// Whether no gradient is taken for it: it is frozen, or a buffer.
     pub fn is_frozen(&self) -> bool {
-        self.frozen
+        self.role != Role::Weight
     }
 
-    /// Makes optimizers leave it alone, or not.
+    /// Whether it is a buffer.
+    pub fn is_buffer(&self) -> bool {
+        self.role == Role::Buffer
+    }
+
+    /// Makes optimizers leave a weight alone, or not. A buffer stays what it is.
     pub fn freeze(&mut self, frozen: bool) {
-        self.frozen = frozen;
+        if self.role != Role::Buffer {
+            self.role = if frozen { Role::Frozen } else { Role::Weight };
+        }
     }
 }
 

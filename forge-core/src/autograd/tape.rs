@@ -70,6 +70,8 @@ struct Arena {
     /// Number of tracked values so far: leaves and results.
     values: u32,
     params: Vec<(ParamId, u32)>,
+    /// New values of buffers, in the order in which they were asked for.
+    updates: Vec<(ParamId, Tensor)>,
     consumed: bool,
 }
 
@@ -105,6 +107,11 @@ impl Tape {
         let mut arena = self.lock();
         arena.values += 1;
         Track { tape: self.clone(), value: arena.values - 1 }
+    }
+
+    /// Notes a new value of a buffer.
+    pub fn update(&self, id: ParamId, value: Tensor) {
+        self.lock().updates.push((id, value));
     }
 
     /// The leaf of a parameter: the same one each time, so that a weight used twice has one gradient.
@@ -210,6 +217,7 @@ impl Tensor {
             return Err(ErrorKind::TapeConsumed { op: "backward" }.into());
         }
         let (mut nodes, params) = (std::mem::take(&mut arena.nodes), std::mem::take(&mut arena.params));
+        let updates = std::mem::take(&mut arena.updates);
         let mut slots: Vec<Option<Tensor>> = vec![None; arena.values as usize];
         drop(arena);
         slots[track.value as usize] = Some(seed);
@@ -223,6 +231,6 @@ impl Tensor {
                 results.fill(None);
             }
         }
-        Ok(Grads::new(tape, slots, params))
+        Ok(Grads::new(tape, slots, params, updates))
     }
 }

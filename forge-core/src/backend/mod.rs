@@ -8,18 +8,20 @@
 mod composed;
 mod cpu;
 mod elementwise;
+mod family;
 pub mod reference;
 mod scalar;
 
 pub use composed::Composed;
-pub use cpu::Cpu;
+pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
+pub use family::{AdamStep, GruArgs, GruOut, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;
 use crate::rng::Stream;
-use crate::{DType, Host, Result, Tensor};
+use crate::{DType, Host, Result};
 use std::any::Any;
 use std::fmt::Debug;
 
@@ -206,137 +208,4 @@ pub trait Backend: Debug + Send + Sync + 'static {
     fn optim(&self) -> &dyn Optim {
         &Composed
     }
-}
-
-/// What a family's forward keeps for its backward; known to that family only.
-#[derive(Debug)]
-pub struct Saved {
-    value: Box<dyn Any + Send + Sync>,
-    bytes: usize,
-}
-
-impl Saved {
-    /// Wraps what is kept, with its size in bytes.
-    pub fn new<T: Debug + Send + Sync + 'static>(value: T, bytes: usize) -> Self {
-        Saved { value: Box::new(value), bytes }
-    }
-
-    /// The value, if it was wrapped as this type.
-    pub fn take<T: 'static>(self) -> Result<T> {
-        let value = self.value.downcast::<T>().map_err(|_| {
-            crate::Error::other(
-                "backward got what another backend's forward kept; a family overrides both or none",
-            )
-        })?;
-        Ok(*value)
-    }
-
-    /// Bytes held until backward.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
-/// The operands of an LSTM over a sequence, all untracked.
-///
-/// Gates are in PyTorch's order: input, forget, cell, output.
-#[derive(Clone, Debug)]
-pub struct LstmArgs {
-    /// `[batch, time, features]`
-    pub x: Tensor,
-    /// `[batch, hidden]`
-    pub h0: Tensor,
-    /// `[batch, hidden]`
-    pub c0: Tensor,
-    /// `[4 hidden, features]`
-    pub w_ih: Tensor,
-    /// `[4 hidden, hidden]`
-    pub w_hh: Tensor,
-    /// `[4 hidden]`
-    pub b_ih: Tensor,
-    /// `[4 hidden]`
-    pub b_hh: Tensor,
-}
-
-/// The results of an LSTM over a sequence, or the gradients that arrive at them.
-#[derive(Clone, Debug)]
-pub struct LstmOut<T = Tensor> {
-    /// `[batch, time, hidden]`
-    pub y: T,
-    /// `[batch, hidden]`, the hidden state after the last step.
-    pub h_n: T,
-    /// `[batch, hidden]`, the cell state after the last step.
-    pub c_n: T,
-}
-
-/// Recurrent layers over a whole sequence: one node of the tape each.
-pub trait Rnn: Send + Sync {
-    /// Runs the sequence. With `keep`, also gives what backward needs.
-    fn lstm(&self, args: &LstmArgs, keep: bool) -> Result<(LstmOut, Option<Saved>)>;
-
-    /// Gradients of the seven operands in the order of [`LstmArgs`]; those not needed may be `None`.
-    fn lstm_backward(
-        &self,
-        args: &LstmArgs,
-        saved: Saved,
-        grads: LstmOut<Option<Tensor>>,
-        needs: &[bool; 7],
-    ) -> Result<[Option<Tensor>; 7]>;
-}
-
-/// One parameter with its gradient and optimizer moments.
-#[derive(Debug)]
-pub struct Slot<'a> {
-    /// The parameter's value, updated in place where it is uniquely held.
-    pub value: &'a mut Tensor,
-    /// Its gradient.
-    pub grad: &'a Tensor,
-    /// First moment: Adam's mean, SGD's velocity.
-    pub first: &'a mut Tensor,
-    /// Second moment (Adam).
-    pub second: &'a mut Tensor,
-}
-
-/// The constants of one Adam step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamStep {
-    /// Learning rate.
-    pub lr: f64,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the denominator.
-    pub eps: f64,
-    /// Share of each weight that a step at a learning rate of 1 would take away, apart from the gradient.
-    pub decay: f64,
-    /// Number of this step, from 1.
-    pub step: u64,
-}
-
-/// The constants of one SGD step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SgdStep {
-    /// Learning rate.
-    pub lr: f64,
-    /// Decay of the velocity; 0 for plain SGD, which leaves the moments untouched.
-    pub momentum: f64,
-    /// Whether to look ahead along the velocity.
-    pub nesterov: bool,
-    /// Times each weight is added to its gradient.
-    pub decay: f64,
-    /// Number of this step, from 1. The first sets the velocity to the gradient.
-    pub step: u64,
-}
-
-/// Updates of many parameters at once.
-pub trait Optim: Send + Sync {
-    /// Adam: Kingma and Ba, ICLR 2015, with PyTorch's placement of `eps`; with decay, AdamW.
-    fn adam(&self, slots: &mut [Slot], step: AdamStep) -> Result<()>;
-
-    /// Stochastic gradient descent with momentum and weight decay, as PyTorch defines it.
-    fn sgd(&self, slots: &mut [Slot], step: SgdStep) -> Result<()>;
-
-    /// The sum of squares of all elements of all tensors, accumulated in f64.
-    fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64>;
 }

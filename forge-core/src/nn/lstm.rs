@@ -121,6 +121,8 @@ impl Module for Lstm {
                 w_hh: cx.param(&layer.weight_hh),
                 b_ih: cx.param(&layer.bias_ih),
                 b_hh: cx.param(&layer.bias_hh),
+                lengths: None,
+                reverse: false,
             };
             y = ops::lstm(&args)?.y;
         }

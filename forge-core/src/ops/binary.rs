@@ -111,7 +111,7 @@ fn samples(op: Binary) -> Vec<Sample> {
     shapes
         .into_iter()
         .map(|(a, b)| {
-            let right = Input { shape: b.to_vec(), domain: op.domain(), mirrored };
+            let right = Input { mirrored, ..Input::within(b, op.domain()) };
             sample!(
                 format!("{a:?} and {b:?}"),
                 vec![Input::new(a), right],

@@ -8,6 +8,7 @@ mod binary;
 mod concat;
 mod dropout;
 mod expand;
+mod gru;
 mod huber;
 mod index_select;
 mod lstm;
@@ -18,14 +19,16 @@ mod mse;
 mod operators;
 mod permute;
 mod pinball;
+mod recurrent;
 mod reshape;
 mod sample;
 mod slice;
 mod sum;
 mod unary;
 
+pub use gru::gru;
 pub use lstm::lstm;
-pub use sample::{ErrorSample, Input, Operation, Sample};
+pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 
 /// Every operation.
 pub fn registry() -> Vec<Operation> {
@@ -35,6 +38,7 @@ pub fn registry() -> Vec<Operation> {
         concat::OPERATION,
         dropout::OPERATION,
         expand::OPERATION,
+        gru::OPERATION,
         huber::OPERATION,
         index_select::OPERATION,
         lstm::OPERATION,

@@ -104,7 +104,7 @@ fn samples(kind: UnaryKind) -> Vec<Sample> {
     shapes
         .into_iter()
         .map(|shape| {
-            let input = Input { shape: shape.to_vec(), domain, mirrored };
+            let input = Input { mirrored, ..Input::within(shape, domain) };
             sample!(format!("{shape:?}"), vec![input], |x| x[0].unary(op)?, |r| reference::unary(op, &r[0]))
         })
         .collect()

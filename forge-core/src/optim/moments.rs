@@ -27,6 +27,10 @@ impl Moments {
         let fresh = self.steps == 0;
         let entries = &mut self.entries;
         model.visit_mut(&mut String::new(), &mut |name, param| {
+            if param.is_buffer() {
+                // A buffer has no moments; the forward pass has said what it becomes.
+                return grads.update_of(param).map_or(Ok(()), |value| param.set(value));
+            }
             let at = params.len();
             // A loaded state may be in another order; from the first step on it is the model's.
             if let Some(found) = entries[at..].iter().position(|e| e.name == name) {

@@ -1,9 +1,11 @@
 //! Every family in terms of the required primitives: right on any device, and what a fast version is compared with.
 
+mod gru;
 mod lstm;
 mod optim;
+mod sequence;
 
-use super::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
+use super::{AdamStep, GruArgs, GruOut, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
 use crate::{Result, Tensor};
 
 /// The families, composed.
@@ -23,6 +25,20 @@ impl Rnn for Composed {
         needs: &[bool; 7],
     ) -> Result<[Option<Tensor>; 7]> {
         lstm::backward(args, saved.take()?, grads, needs)
+    }
+
+    fn gru(&self, args: &GruArgs, keep: bool) -> Result<(GruOut, Option<Saved>)> {
+        gru::forward(args, keep)
+    }
+
+    fn gru_backward(
+        &self,
+        args: &GruArgs,
+        saved: Saved,
+        grads: GruOut<Option<Tensor>>,
+        needs: &[bool; 6],
+    ) -> Result<[Option<Tensor>; 6]> {
+        gru::backward(args, saved.take()?, grads, needs)
     }
 }
 

@@ -5,22 +5,37 @@ mod index;
 mod map;
 mod pool;
 mod reduce;
+mod scratch;
+pub(crate) mod simd;
+pub(crate) mod threads;
+mod tile;
 
-use super::{Arg, Backend, Binary, Gemm, Memory, Optim, Random, Reduce, Unary};
+pub use threads::{set_threads, threads};
+
+use super::{Arg, Backend, Binary, Gemm, Memory, Optim, Random, Reduce, Rnn, Unary};
 use crate::layout::Layout;
 use crate::rng::Stream;
 use crate::{DType, Element, Error, Host, Result};
+use std::sync::Arc;
 
 /// Runs everything in host memory, in f32 and f64.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cpu {
-    pool: pool::Pool,
+    pool: Arc<pool::Pool>,
+    rnn: rnn::CpuRnn,
 }
 
 impl Cpu {
     /// The CPU.
     pub fn new() -> Self {
-        Cpu::default()
+        let pool = Arc::<pool::Pool>::default();
+        Cpu { rnn: rnn::CpuRnn::new(&pool), pool }
+    }
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Cpu::new()
     }
 }
 
@@ -66,6 +81,7 @@ macro_rules! float {
 
 // Below `float!`, which it uses.
 mod optim;
+mod rnn;
 
 /// Runs `$body` with `$T` standing for any element type.
 macro_rules! any {
@@ -217,6 +233,10 @@ impl Backend for Cpu {
             }
             Ok(())
         })
+    }
+
+    fn rnn(&self) -> &dyn Rnn {
+        &self.rnn
     }
 
     fn optim(&self) -> &dyn Optim {
