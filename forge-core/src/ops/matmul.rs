@@ -12,7 +12,7 @@ struct MatmulBackward {
 }
 
 impl Backward for MatmulBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         if outgoing.wants(0) {
             let grad = g.matmul(&self.b.transpose()?)?.sum_to(self.a.dims())?;
@@ -82,8 +82,9 @@ impl Tensor {
                 product(&a, &b, with(m, n))?
             }
         };
-        let [out] = record("matmul", &[self, other], [out], |_| {
-            Box::new(MatmulBackward { a: self.detach(), b: other.detach() })
+        let [out] = record("matmul", &[self, other], [out], |_| MatmulBackward {
+            a: self.detach(),
+            b: other.detach(),
         })?;
         Ok(out)
     }

@@ -8,7 +8,7 @@ use crate::{Error, Result, Tensor};
 struct PermuteBackward(Vec<usize>);
 
 impl Backward for PermuteBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let mut inverse = vec![0; self.0.len()];
         self.0.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
         outgoing.send(0, incoming.one()?.permute(&inverse)?)
@@ -22,7 +22,7 @@ impl Tensor {
     /// When `order` is not a permutation of the dimensions.
     pub fn permute(&self, order: &[usize]) -> Result<Tensor> {
         let out = self.view(self.layout().permute("permute", order)?);
-        let [out] = record("permute", &[self], [out], |_| Box::new(PermuteBackward(order.to_vec())))?;
+        let [out] = record("permute", &[self], [out], |_| PermuteBackward(order.to_vec()))?;
         Ok(out)
     }
 

@@ -11,11 +11,11 @@ struct UnaryBackward {
 }
 
 impl Backward for UnaryBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let kept = self.kept.as_ref().unwrap_or(&g);
-        let device = g.device().clone();
-        let grad = Tensor::build(&device, g.dtype(), *g.dims(), |out| {
+        let device = g.device();
+        let grad = Tensor::build(device, g.dtype(), *g.dims(), |out| {
             device.unary_grad(self.op, kept.arg(), g.arg(), out)
         })?;
         outgoing.send(0, grad)
@@ -28,12 +28,15 @@ impl Tensor {
         self.check_float(op.kind.name(), "convert with `.to_dtype(DType::F32)`")?;
         let (device, dtype) = (self.device(), self.dtype());
         let out = Tensor::build(device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
+        if !self.is_tracked() {
+            return Ok(out);
+        }
         let kept = match op.kind.keep() {
             Keep::Input => Some(self.detach()),
             Keep::Output => Some(out.clone()),
             Keep::Nothing => None,
         };
-        let [out] = record(op.kind.name(), &[self], [out], |_| Box::new(UnaryBackward { op, kept }))?;
+        let [out] = record(op.kind.name(), &[self], [out], |_| UnaryBackward { op, kept })?;
         Ok(out)
     }
 
