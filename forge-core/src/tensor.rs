@@ -273,7 +273,13 @@ impl Tensor {
                 format!("{:?} has {} elements, not one", self.shape(), self.count()),
             ));
         }
-        Ok(self.to_f64_vec()?[0])
+        let at = self.layout.offset();
+        Ok(match &self.storage.memory {
+            Memory::Host(Host::F32(v)) => f64::from(v[at]),
+            Memory::Host(Host::F64(v)) => v[at],
+            Memory::Host(Host::I64(v)) => v[at] as f64,
+            Memory::Device(_) => self.to_f64_vec()?[0],
+        })
     }
 
     /// From an `ndarray` array of any layout, on the CPU.

@@ -31,13 +31,14 @@ impl<T: Pooled> Shared<T> {
     pub fn new(value: T) -> Self {
         // A thread that ends has no rooms any more.
         let room = T::ROOMS.try_with(|rooms| rooms.borrow_mut().pop()).ok().flatten();
-        let mut room = room.unwrap_or_else(Arc::new_uninit);
-        let Some(place) = Arc::get_mut(&mut room) else {
-            return Shared(ManuallyDrop::new(Arc::new(value)));
+        let room = room.unwrap_or_else(Arc::new_uninit);
+        // SAFETY: a room has one holder: a new one is nobody else's, and a kept one was found so by `drop`. So the value
+        // may be written, and then is there.
+        let value = unsafe {
+            Arc::as_ptr(&room).cast_mut().write(MaybeUninit::new(value));
+            room.assume_init()
         };
-        place.write(value);
-        // SAFETY: the value was just written.
-        Shared(ManuallyDrop::new(unsafe { room.assume_init() }))
+        Shared(ManuallyDrop::new(value))
     }
 
     /// The value for writing, if nobody else holds it.

@@ -1,7 +1,7 @@
 //! Elementwise operations of two operands, from the table in `backend/elementwise.rs`.
 
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
-use crate::autograd::{Backward, Incoming, Outgoing, record};
+use crate::autograd::{Backward, Incoming, Outgoing, record_all};
 use crate::backend::{Arg, Binary, for_each_binary, reference};
 use crate::layout::{Dims, broadcast};
 use crate::{ErrorKind, Result, Tensor};
@@ -78,7 +78,7 @@ impl Tensor {
         self.check_alike(name, other)?;
         let (device, dtype, shapes) = (self.device(), self.dtype(), [*self.dims(), *other.dims()]);
         let alike = shapes[0] == shapes[1];
-        let out = if alike {
+        let mut out = if alike {
             Tensor::build(device, dtype, shapes[0], |out| device.binary(op, self.arg(), other.arg(), out))?
         } else {
             let shape = broadcast(name, &shapes[0], &shapes[1])?;
@@ -89,12 +89,13 @@ impl Tensor {
         if op.compares() {
             return Ok(out);
         }
-        let [out] = match op {
-            Binary::Add | Binary::Sub => record(name, &[self, other], [out], |_| SumBackward {
+        let result = std::slice::from_mut(&mut out);
+        match op {
+            Binary::Add | Binary::Sub => record_all(name, &[self, other], result, |_| SumBackward {
                 minus: op == Binary::Sub,
                 shapes: (!alike).then_some(shapes),
             })?,
-            _ => record(name, &[self, other], [out], |wants| {
+            _ => record_all(name, &[self, other], result, |wants| {
                 let [left, right] = [0, 1].map(|side| if wants(side) { reads(op, side) } else { [false; 2] });
                 let kept = [
                     (left[0] || right[0]).then(|| self.detach()),
@@ -102,7 +103,7 @@ impl Tensor {
                 ];
                 BinaryBackward { op, shapes, kept }
             })?,
-        };
+        }
         Ok(out)
     }
 

@@ -60,7 +60,7 @@ pub fn gru(operands: &GruArgs) -> Result<GruOut> {
     let GruArgs { x, h0, w_ih, w_hh, b_ih, b_hh, lengths, reverse } = operands;
     let all = [x, h0, w_ih, w_hh, b_ih, b_hh];
     let names = ["x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"];
-    check("gru", &names.into_iter().zip(all).collect::<Vec<_>>(), 1, 3, lengths.as_deref())?;
+    check("gru", &std::array::from_fn::<_, 6, _>(|i| (names[i], all[i])), 1, 3, lengths.as_deref())?;
     let [x, h0, w_ih, w_hh, b_ih, b_hh] = all.map(Tensor::detach);
     let args = GruArgs { x, h0, w_ih, w_hh, b_ih, b_hh, lengths: lengths.clone(), reverse: *reverse };
     let keep = all.iter().any(|t| t.is_tracked());

@@ -61,7 +61,7 @@ pub fn lstm(operands: &LstmArgs) -> Result<LstmOut> {
     let LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse } = operands;
     let all = [x, h0, c0, w_ih, w_hh, b_ih, b_hh];
     let names = ["x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"];
-    check("lstm", &names.into_iter().zip(all).collect::<Vec<_>>(), 2, 4, lengths.as_deref())?;
+    check("lstm", &std::array::from_fn::<_, 7, _>(|i| (names[i], all[i])), 2, 4, lengths.as_deref())?;
     let [x, h0, c0, w_ih, w_hh, b_ih, b_hh] = all.map(Tensor::detach);
     let lengths = lengths.clone();
     let args = LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse: *reverse };

@@ -51,10 +51,10 @@ impl Tensor {
 
     /// The element `i` of dimension `axis`, which is removed.
     pub fn select(&self, axis: usize, i: usize) -> Result<Tensor> {
-        let mut shape = self.shape().to_vec();
         let one = self.slice(axis, i, 1, 1)?;
-        shape.remove(axis);
-        one.reshape(&shape)
+        let mut shape = *self.dims();
+        shape.as_mut().copy_within(axis + 1.., axis);
+        one.reshape(&shape[..shape.len() - 1])
     }
 }
 

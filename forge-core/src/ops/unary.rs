@@ -1,7 +1,7 @@
 //! Elementwise operations of one operand, from the table in `backend/elementwise.rs`.
 
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
-use crate::autograd::{Backward, Incoming, Outgoing, record};
+use crate::autograd::{Backward, Incoming, Outgoing, record_all};
 use crate::backend::{Keep, Unary, UnaryKind, for_each_unary, reference};
 use crate::{Error, Result, Tensor};
 
@@ -27,7 +27,7 @@ impl Tensor {
     pub fn unary(&self, op: Unary) -> Result<Tensor> {
         self.check_float(op.kind.name(), "convert with `.to_dtype(DType::F32)`")?;
         let (device, dtype) = (self.device(), self.dtype());
-        let out = Tensor::build(device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
+        let mut out = Tensor::build(device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
         if !self.is_tracked() {
             return Ok(out);
         }
@@ -36,7 +36,8 @@ impl Tensor {
             Keep::Output => Some(out.clone()),
             Keep::Nothing => None,
         };
-        let [out] = record(op.kind.name(), &[self], [out], |_| UnaryBackward { op, kept })?;
+        let result = std::slice::from_mut(&mut out);
+        record_all(op.kind.name(), &[self], result, |_| UnaryBackward { op, kept })?;
         Ok(out)
     }
 

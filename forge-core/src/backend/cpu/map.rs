@@ -37,11 +37,12 @@ type Flat<'a, T, const N: usize> = dyn Fn([&[T]; N], &mut [T]) + Sync + 'a;
 
 /// Applies `flat` to operands of one shape, however they lie; `out` is row-major.
 fn apply<T: Float, const N: usize>(operands: [View<T>; N], out: &mut [T], flat: &Flat<T, N>) {
-    let found = operands.map(|(x, layout)| layout.contiguous_range().and_then(|range| x.get(range)));
     let mut slices: [&[T]; N] = [&[]; N];
-    for (slice, range) in slices.iter_mut().zip(found) {
-        let Some(range) = range else { return in_blocks(operands, out, flat) };
-        *slice = range;
+    for (slice, (x, layout)) in slices.iter_mut().zip(&operands) {
+        match layout.contiguous_range().and_then(|range| x.get(range)) {
+            Some(range) => *slice = range,
+            None => return in_blocks(operands, out, flat),
+        }
     }
     ranges([out], slices, |[out], x| flat(x, out));
 }
@@ -124,18 +125,111 @@ struct Slope(Unary);
 struct Pair(Binary);
 struct PairSlope(Binary, usize);
 
-/// `out = f(x)` a register at a time.
+/// A function of registers. A closure would not do: only what is `#[inline(always)]` is sure to be compiled for the
+/// instruction set of the kernel that it is part of.
+trait OfRegisters<V, const N: usize>: Copy {
+    /// Its value. Must be `#[inline(always)]`.
+    fn at(self, x: [V; N]) -> V;
+}
+
+/// `out = f(x)` a register at a time, over slices of one length.
+///
+/// # Safety
+/// The processor has the instructions of `V`.
 #[inline(always)]
-fn registers<V: Elementary>(x: &[V::Float], out: &mut [V::Float], f: impl Fn(V) -> V) {
-    let (mut x, mut out) = (x.chunks_exact(V::N), out.chunks_exact_mut(V::N));
-    for (x, out) in x.by_ref().zip(out.by_ref()) {
-        // SAFETY: both hold a register of floats; a kernel that is run with `V` has its instructions.
-        unsafe { f(V::load(x.as_ptr())).store(out.as_mut_ptr()) };
+unsafe fn registers<V: Elementary, F: OfRegisters<V, N>, const N: usize>(
+    f: F,
+    x: [&[V::Float]; N],
+    out: &mut [V::Float],
+) {
+    let mut len = out.len();
+    for x in x {
+        len = len.min(x.len());
     }
-    let (x, out) = (x.remainder(), out.into_remainder());
-    let n = x.len().min(out.len());
-    // SAFETY: both hold `n` floats.
-    unsafe { f(V::load_first(x.as_ptr(), n)).store_first(out.as_mut_ptr(), n) };
+    // A store across two cache lines costs two, so all but the first are where none is.
+    let size = size_of::<V::Float>();
+    let astray = out.as_ptr() as usize / size % V::N;
+    let mut at = if astray == 0 || len < 4 * V::N { 0 } else { V::N - astray };
+    // SAFETY: every slice holds `len` floats; the processor has the instructions.
+    unsafe {
+        if at > 0 {
+            let mut values = [V::splat(V::Float::zero()); N];
+            for k in 0..N {
+                values[k] = V::load_first(x[k].as_ptr(), at);
+            }
+            f.at(values).store_first(out.as_mut_ptr(), at);
+        }
+        while at + V::N <= len {
+            let mut values = [V::splat(V::Float::zero()); N];
+            for k in 0..N {
+                values[k] = V::load(x[k].as_ptr().add(at));
+            }
+            f.at(values).store(out.as_mut_ptr().add(at));
+            at += V::N;
+        }
+        if at < len {
+            let mut values = [V::splat(V::Float::zero()); N];
+            for k in 0..N {
+                values[k] = V::load_first(x[k].as_ptr().add(at), len - at);
+            }
+            f.at(values).store_first(out.as_mut_ptr().add(at), len - at);
+        }
+    }
+}
+
+/// A function of registers for each of these, with the constants that it needs.
+macro_rules! functions {
+    ($($name:ident { $($constant:ident),* }, |$x:ident| $value:expr;)*) => {
+        $(#[derive(Clone, Copy)]
+        struct $name<V> { $($constant: V,)* unused: std::marker::PhantomData<V> }
+
+        impl<V: Elementary> OfRegisters<V, 1> for $name<V> {
+            #[inline(always)]
+            fn at(self, [$x]: [V; 1]) -> V {
+                let $name { $($constant,)* unused: _ } = self;
+                $value
+            }
+        })*
+    };
+}
+functions! {
+    Exp {}, |x| x.exp();
+    Log {}, |x| x.log();
+    Tanh {}, |x| x.tanh();
+    Sigmoid {}, |x| x.sigmoid();
+    Silu {}, |x| x.mul(x.sigmoid());
+    GeluTanh { linear, cubic }, |x| {
+        let inner = linear.mul(x.add(cubic.mul(x.mul(x).mul(x))));
+        x.mul(inner.sigmoid())
+    };
+    Softplus { zero, one, beta, threshold }, |x| {
+        let z = x.mul(beta);
+        let away = zero.sub(z.max(zero.sub(z))).exp();
+        let tail = log1p(away, one).div(beta);
+        let value = z.if_greater(zero, x.add(tail), tail);
+        z.if_ordered(z.if_greater(threshold, x, value), z)
+    };
+}
+
+/// The four operations of arithmetic.
+macro_rules! arithmetic {
+    ($($name:ident, $method:ident;)*) => {
+        $(#[derive(Clone, Copy)]
+        struct $name;
+
+        impl<V: Elementary> OfRegisters<V, 2> for $name {
+            #[inline(always)]
+            fn at(self, [a, b]: [V; 2]) -> V {
+                a.$method(b)
+            }
+        })*
+    };
+}
+arithmetic! {
+    Plus, add;
+    Minus, sub;
+    Times, mul;
+    Over, div;
 }
 
 /// ln(1 + e) for e in [0, 1], exact near 0.
@@ -184,33 +278,28 @@ impl<S: Float> Kernel<S> for Loop<'_, S, Value> {
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = S>>(self) {
         let Loop { op: Value(op), out, x, .. } = self;
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise, here and below.
         let constant = |c: f64| unsafe { V::splat(<S as Scalar>::from_f64(c)) };
-        let (one, [p0, p1]) = (constant(1.0), op.constants.map(constant));
-        match op.kind {
-            UnaryKind::Exp => return registers(x, out, |x: V| x.exp()),
-            UnaryKind::Log => return registers(x, out, |x: V| x.log()),
-            UnaryKind::Tanh => return registers(x, out, |x: V| x.tanh()),
-            UnaryKind::Sigmoid => return registers(x, out, |x: V| x.sigmoid()),
-            UnaryKind::Silu => return registers(x, out, |x: V| x.mul(x.sigmoid())),
-            UnaryKind::GeluTanh => {
-                let (a, b) = (constant(2.0 * ROOT_2_OVER_PI), constant(0.044715));
-                return registers(x, out, |x: V| {
-                    let inner = a.mul(x.add(b.mul(x.mul(x).mul(x))));
-                    x.mul(inner.sigmoid())
-                });
+        let unused = std::marker::PhantomData;
+        // SAFETY: as above.
+        unsafe {
+            match op.kind {
+                UnaryKind::Exp => return registers(Exp::<V> { unused }, [x], out),
+                UnaryKind::Log => return registers(Log::<V> { unused }, [x], out),
+                UnaryKind::Tanh => return registers(Tanh::<V> { unused }, [x], out),
+                UnaryKind::Sigmoid => return registers(Sigmoid::<V> { unused }, [x], out),
+                UnaryKind::Silu => return registers(Silu::<V> { unused }, [x], out),
+                UnaryKind::GeluTanh => {
+                    let (linear, cubic) = (constant(2.0 * ROOT_2_OVER_PI), constant(0.044715));
+                    return registers(GeluTanh { linear, cubic, unused }, [x], out);
+                }
+                UnaryKind::Softplus => {
+                    let (zero, one) = (constant(0.0), constant(1.0));
+                    let (beta, threshold) = (constant(op.constants[0]), constant(op.constants[1]));
+                    return registers(Softplus { zero, one, beta, threshold, unused }, [x], out);
+                }
+                _ => {}
             }
-            UnaryKind::Softplus => {
-                let zero = constant(0.0);
-                return registers(x, out, |x: V| {
-                    let z = x.mul(p0);
-                    let away = zero.sub(z.max(zero.sub(z))).exp();
-                    let tail = log1p(away, one).div(p0);
-                    let value = z.if_greater(zero, x.add(tail), tail);
-                    z.if_ordered(z.if_greater(p1, x, value), z)
-                });
-            }
-            _ => {}
         }
         values(op, x, out);
     }
@@ -262,7 +351,16 @@ impl<S: Float> Kernel<S> for Loop<'_, S, Pair> {
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = S>>(self) {
         let Loop { op: Pair(op), out, x, y, .. } = self;
-        pairs(op, x, y, out);
+        // SAFETY: the caller's promise.
+        unsafe {
+            match op {
+                Binary::Add => registers::<V, _, 2>(Plus, [x, y], out),
+                Binary::Sub => registers::<V, _, 2>(Minus, [x, y], out),
+                Binary::Mul => registers::<V, _, 2>(Times, [x, y], out),
+                Binary::Div => registers::<V, _, 2>(Over, [x, y], out),
+                _ => pairs(op, x, y, out),
+            }
+        }
     }
 }
 

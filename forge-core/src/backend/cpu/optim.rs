@@ -172,8 +172,8 @@ impl<T: Float, R: Rule<T, W>, const W: usize> Kernel<T> for Apply<'_, T, R, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Composed;
     use crate::Device;
+    use crate::backend::Composed;
     use crate::rng::Stream;
 
     fn random(name: &str, dtype: DType) -> Tensor {

@@ -1,6 +1,6 @@
 //! Work on slices of one length, cut into ranges that threads take.
 
-use super::threads::parallel;
+use super::threads::{Shared, parallel};
 
 /// Elements of one range. It depends on nothing, so a result doesn't, either.
 const RANGE: usize = 1 << 15;
@@ -21,32 +21,17 @@ pub fn ranges<T: Send + Sync, const W: usize, const R: usize>(
         lengths.iter().chain(&read.map(<[T]>::len)).all(|&n| n == len || n == 0),
         "slices differ in length"
     );
-    let starts = written.map(|slice| Start(slice.as_mut_ptr()));
+    let starts = written.map(Shared::new);
     parallel(len.div_ceil(RANGE), |number| {
         let range = number * RANGE..len.min((number + 1) * RANGE);
         let written = std::array::from_fn(|k| match lengths[k] {
             0 => &mut [][..],
             // SAFETY: the range lies within the slice, no other call has an element of it, and the slices are borrowed
             // until all calls have returned.
-            _ => unsafe { starts[k].range(range.clone()) },
+            _ => unsafe { starts[k].part(range.start, range.len()) },
         });
         work(written, read.map(|slice| slice.get(range.clone()).unwrap_or(&[])));
     });
-}
-
-/// The start of a slice that threads write, each a range of its own.
-struct Start<T>(*mut T);
-
-// SAFETY: only `range` reads the pointer, under its conditions.
-unsafe impl<T: Send> Sync for Start<T> {}
-
-impl<T> Start<T> {
-    /// # Safety
-    /// The range lies within the slice, and nobody else uses its elements while the result lives.
-    unsafe fn range<'a>(&self, range: std::ops::Range<usize>) -> &'a mut [T] {
-        // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(range.start), range.len()) }
-    }
 }
 
 #[cfg(test)]
