@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use forge_core::nn::{Activation, Init, LastStep, Linear, Lstm, Module, Sequential};
+use forge_core::nn::{Activation, Flatten, Init, LastStep, Linear, Lstm, Module, Sequential};
+use forge_core::nn::{AdaptiveAvgPool2d, BatchNorm, Conv2d, MaxPool2d};
+use forge_core::ops::{ConvOptions, Padding, PoolOptions};
 use forge_core::optim::{Adam, Optimizer, Plateau, Schedule, Scheduled, Sgd};
 use forge_core::{Cx, DType, Device, Parameters, Tensor, checkpoint};
 use std::path::Path;
@@ -46,9 +48,26 @@ fn lstm() -> Sequential {
         .with("head", Linear::new(&init, 8, 2).unwrap())
 }
 
+fn cnn() -> Sequential {
+    let init = Init::new(0);
+    let around = ConvOptions { padding: Padding::all(1), ..ConvOptions::default() };
+    let grouped = ConvOptions { groups: 2, ..around };
+    Sequential::new()
+        .with("conv1", Conv2d::new(&init, 1, 4, [3, 3], around).unwrap().without_bias())
+        .with("bn1", BatchNorm::new(&init, 4).unwrap())
+        .with("act", Activation::relu())
+        .with("pool", MaxPool2d::new(PoolOptions::new([2, 2])))
+        .with("conv2", Conv2d::new(&init, 4, 6, [3, 3], grouped).unwrap())
+        .with("act", Activation::relu())
+        .with("bn2", BatchNorm::new(&init, 6).unwrap())
+        .with("mean", AdaptiveAvgPool2d::new([2, 2]))
+        .with("flatten", Flatten)
+        .with("head", Linear::new(&init, 24, 2).unwrap())
+}
+
 type Build = fn() -> Sequential;
 
-const MODELS: [(&str, Build); 2] = [("mlp", mlp), ("lstm", lstm)];
+const MODELS: [(&str, Build); 3] = [("mlp", mlp), ("lstm", lstm), ("cnn", cnn)];
 
 fn optimizers() -> Vec<(&'static str, Box<dyn Optimizer>)> {
     vec![
@@ -80,7 +99,9 @@ fn train(golden: &Golden, build: Build, optimizer: &mut dyn Optimizer, dtype: DT
         let grads = loss.backward(cx).unwrap();
         if step == 0 {
             model.visit(&mut String::new(), &mut |name, param| {
-                first.push((name.to_owned(), grads.of(param).unwrap().clone()));
+                if !param.is_buffer() {
+                    first.push((name.to_owned(), grads.of(param).unwrap().clone()));
+                }
             });
         }
         optimizer.step(&mut model, &grads).unwrap();
