@@ -74,7 +74,7 @@ impl<const D: usize> PoolOptions<D> {
         check_count(op, &window.padded(image))?;
         for d in 0..2 {
             let (padded, stride) = (window.padded(image)[d], window.stride[d]);
-            let more = (padded - window.extent()[d]) % stride != 0;
+            let more = !(padded - window.extent()[d]).is_multiple_of(stride);
             // PyTorch's rule: the place that is rounded up to must begin before the padding behind.
             if self.ceil && more && places[d] * stride < image[d] + window.padding[d][0] {
                 places[d] += 1;
