@@ -14,7 +14,7 @@ use std::path::Path;
 const SHAPE: [usize; 4] = [6, 4, 3, 2];
 
 fn golden(name: &str) -> Vec<f64> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/layers.safetensors");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/images.safetensors");
     let tensors = checkpoint::load(&path).unwrap().tensors;
     let tensor = tensors.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no {name}"));
     tensor.1.to_f64_vec().unwrap()

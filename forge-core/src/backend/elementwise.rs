@@ -58,10 +58,10 @@ macro_rules! for_each_unary {
             Round(round), "nearest integer, the even one of two; derivative 0", |x, _p| x.round(), Nothing,
                 |_k, _p| S::zero(), (1.6, 2.4);
             Clamp(clamp), "min(max(x, p₀), p₁), derivative 1 at both bounds",
-                |x, p| if x < p[0] { p[0] } else if x > p[1] { p[1] } else { x }, Input,
+                |x, p| { let x = if x < p[0] { p[0] } else { x }; if x > p[1] { p[1] } else { x } }, Input,
                 |x, p| if x >= p[0] && x <= p[1] { S::one() } else { S::zero() }, (0.1, 0.6);
             Hardtanh(hardtanh), "min(max(x, p₀), p₁), derivative 0 at both bounds",
-                |x, p| if x < p[0] { p[0] } else if x > p[1] { p[1] } else { x }, Input,
+                |x, p| { let x = if x < p[0] { p[0] } else { x }; if x > p[1] { p[1] } else { x } }, Input,
                 |x, p| if x <= p[0] || x >= p[1] { S::zero() } else { S::one() }, (0.1, 0.6);
             Elu(elu), "x where x > 0, else p (eˣ - 1), derivative p at 0",
                 |x, p| if x > S::zero() { x } else { p[0] * x.exp_m1() }, Input,
@@ -77,16 +77,12 @@ macro_rules! for_each_unary {
                 |x, _p| { let s = x.sigmoid(); s + x * (s * (S::one() - s)) }, (-5.0, 5.0);
             Gelu(gelu), "x Φ(x) with the normal distribution Φ(x) = ½ (1 + erf(x / √2))", |x, _p| x * x.normal_below(),
                 Input, |x, _p| x.normal_below() + x * x.normal_density(), (-4.0, 4.0);
-            GeluTanh(gelu_tanh), "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))",
+            // ½ (1 + tanh u) = σ(2u), which does not cancel far below 0.
+            GeluTanh(gelu_tanh), "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))", |x, _p| x * x.normal_below_by_tanh(), Input,
                 |x, _p| {
-                    let inner = S::root_2_over_pi() * (x + S::from_f64(0.044715) * (x * x * x));
-                    S::from_f64(0.5) * x * (S::one() + inner.tanh())
-                },
-                Input,
-                |x, _p| {
-                    let t = (S::root_2_over_pi() * (x + S::from_f64(0.044715) * (x * x * x))).tanh();
+                    let s = x.normal_below_by_tanh();
                     let inner = S::root_2_over_pi() * (S::one() + S::from_f64(3.0 * 0.044715) * (x * x));
-                    S::from_f64(0.5) * ((S::one() + t) + x * ((S::one() - t * t) * inner))
+                    s + x * (s * (S::one() - s)) * (inner + inner)
                 },
                 (-4.0, 4.0);
         }

@@ -70,6 +70,11 @@ pub trait Scalar:
     fn normal_below(self) -> Self {
         Self::from_f64(0.5) * (Self::one() + (self * Self::from_f64(FRAC_1_SQRT_2)).erf())
     }
+    /// Nearly the same without erf: ½ (1 + tanh(√(2/π) (x + 0.044715 x³))). Hendrycks and Gimpel, 2016.
+    fn normal_below_by_tanh(self) -> Self {
+        let inner = Self::root_2_over_pi() * (self + Self::from_f64(0.044715) * (self * self * self));
+        (inner + inner).sigmoid()
+    }
     /// The density of the standard normal distribution: e^(-x²/2) / √(2π).
     fn normal_density(self) -> Self {
         Self::from_f64(0.5) * Self::root_2_over_pi() * (Self::from_f64(-0.5) * self * self).exp()

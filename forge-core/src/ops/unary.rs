@@ -3,7 +3,7 @@
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{Keep, Unary, UnaryKind, for_each_unary, reference};
-use crate::{Error, ErrorKind, Result, Tensor};
+use crate::{Error, Result, Tensor};
 
 struct UnaryBackward {
     op: Unary,
@@ -25,12 +25,9 @@ impl Backward for UnaryBackward {
 impl Tensor {
     /// Any operation of the table, with its constants.
     pub fn unary(&self, op: Unary) -> Result<Tensor> {
-        let (device, dtype) = (self.device().clone(), self.dtype());
-        if !dtype.is_float() {
-            let hint = "convert with `.to_dtype(DType::F32)`";
-            return Err(ErrorKind::DType { op: op.kind.name(), dtype, hint }.into());
-        }
-        let out = Tensor::build(&device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
+        self.check_float(op.kind.name(), "convert with `.to_dtype(DType::F32)`")?;
+        let (device, dtype) = (self.device(), self.dtype());
+        let out = Tensor::build(device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
         let kept = match op.kind.keep() {
             Keep::Input => Some(self.detach()),
             Keep::Output => Some(out.clone()),

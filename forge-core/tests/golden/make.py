@@ -40,23 +40,6 @@ class Lstm(nn.Module):
         return self.head(self.lstm(x)[0][:, -1])
 
 
-class Cnn(nn.Module):
-    """A bias before a batch norm has no gradient, so conv1 has none; conv2's stands before a relu."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 4, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(4)
-        self.conv2 = nn.Conv2d(4, 6, 3, padding=1, groups=2)
-        self.bn2 = nn.BatchNorm2d(6)
-        self.head = nn.Linear(24, 2)
-
-    def forward(self, x):
-        x = nn.functional.max_pool2d(torch.relu(self.bn1(self.conv1(x))), 2)
-        x = self.bn2(torch.relu(self.conv2(x)))
-        return self.head(nn.functional.adaptive_avg_pool2d(x, 2).flatten(1))
-
-
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
     "momentum": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
@@ -172,9 +155,8 @@ def losses():
     save_file(out, HERE / "losses.safetensors")
 
 
-trajectories("mlp", Mlp, (16, 6))
-trajectories("lstm", Lstm, (8, 12, 3))
-# Of 16 images: with 8, a run under momentum comes so near a kink of relu or max-pool that the last bits decide.
-trajectories("cnn", Cnn, (16, 1, 8, 8))
-schedules()
-losses()
+if __name__ == "__main__":
+    trajectories("mlp", Mlp, (16, 6))
+    trajectories("lstm", Lstm, (8, 12, 3))
+    schedules()
+    losses()

@@ -1,14 +1,21 @@
 //! Every family in terms of the required primitives: right on any device, and what a fast version is compared with.
 
 mod activation;
+mod attention;
 mod conv;
+mod gru;
+mod loss;
 mod lstm;
 mod norm;
 mod optim;
 mod pool;
+mod sequence;
+mod softmax;
 
-use super::{AdamStep, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
-use super::{Conv, ConvArgs, Norm, NormArgs, NormOut, Pool, PoolArgs};
+use super::{
+    AdamStep, Conv, ConvArgs, GruArgs, GruOut, LionStep, LstmArgs, LstmOut, Norm, NormArgs, NormOut, Optim,
+    Pool, PoolArgs, RmsPropStep, Rnn, Saved, SgdStep, Slot, Softmax,
+};
 use crate::{Result, Tensor};
 
 /// The families, composed.
@@ -85,6 +92,30 @@ impl Rnn for Composed {
     ) -> Result<[Option<Tensor>; 7]> {
         lstm::backward(args, saved.take()?, grads, needs)
     }
+
+    fn gru(&self, args: &GruArgs, keep: bool) -> Result<(GruOut, Option<Saved>)> {
+        gru::forward(args, keep)
+    }
+
+    fn gru_backward(
+        &self,
+        args: &GruArgs,
+        saved: Saved,
+        grads: GruOut<Option<Tensor>>,
+        needs: &[bool; 6],
+    ) -> Result<[Option<Tensor>; 6]> {
+        gru::backward(args, saved.take()?, grads, needs)
+    }
+}
+
+impl Softmax for Composed {
+    fn softmax(&self, x: &Tensor, axis: usize, log: bool) -> Result<Tensor> {
+        softmax::forward(x, axis, log)
+    }
+
+    fn softmax_backward(&self, y: &Tensor, g: &Tensor, axis: usize, log: bool) -> Result<Tensor> {
+        softmax::backward(y, g, axis, log)
+    }
 }
 
 impl Optim for Composed {
@@ -94,6 +125,29 @@ impl Optim for Composed {
 
     fn sgd(&self, slots: &mut [Slot], step: SgdStep) -> Result<()> {
         slots.iter_mut().try_for_each(|slot| optim::sgd(slot, step))
+    }
+
+    fn rmsprop(&self, slots: &mut [Slot], step: RmsPropStep) -> Result<()> {
+        slots.iter_mut().try_for_each(|slot| optim::rmsprop(slot, step))
+    }
+
+    fn lion(&self, slots: &mut [Slot], step: LionStep) -> Result<()> {
+        slots.iter_mut().try_for_each(|slot| optim::lion(slot, step))
+    }
+
+    fn scale(&self, x: &mut Tensor, factor: f64) -> Result<()> {
+        *x = x.detach().mul_scalar(factor)?;
+        Ok(())
+    }
+
+    fn clamp(&self, x: &mut Tensor, limit: f64) -> Result<()> {
+        *x = optim::clamp(x, limit)?;
+        Ok(())
+    }
+
+    fn average(&self, average: &mut Tensor, x: &Tensor, keep: f64) -> Result<()> {
+        *average = ((&*average * keep)? + (x * (1.0 - keep))?)?;
+        Ok(())
     }
 
     fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64> {

@@ -1,7 +1,7 @@
 //! Pooling one dimension after the other, by gathering the elements of the parts.
 
-use crate::backend::{Binary, PoolArgs, PoolKind, Saved, Span};
-use crate::layout::Dims;
+use crate::backend::{Along, Binary, PoolArgs, PoolKind, Saved, Span};
+use crate::layout::{Dims, Layout};
 use crate::{Device, Result, Tensor};
 
 /// Index of the row and the column, as floats, in which each maximum stands: `[batch, channels, rows, columns]`.
@@ -70,13 +70,11 @@ impl Pairs {
             0 => (&[2, 0, 1, 3], &[1, 2, 0, 3]),
             _ => (&[3, 0, 1, 2], &[1, 2, 3, 0]),
         };
-        let (device, gathered) = (x.device().clone(), x.permute(there)?.index_select(from)?);
+        let gathered = x.permute(there)?.index_select(0, from)?;
+        let to = to.reshape(&[to.count(), 1, 1, 1])?.expand(gathered.shape())?;
         let mut shape = *gathered.dims();
         shape.as_mut()[0] = rows;
-        let out = Tensor::build(&device, x.dtype(), shape, |out| {
-            device.scatter_add(gathered.arg(), to.arg(), rows, out)
-        })?;
-        out.permute(back)
+        scattered(&gathered, &to, shape)?.permute(back)
     }
 }
 
@@ -120,18 +118,18 @@ fn maximum(args: &PoolArgs, d: usize, x: &Tensor, with: Option<Tensor>) -> Resul
     let as_float =
         |index: &Tensor| index.to_dtype(x.dtype())?.reshape(&[spans.len(), 1, 1, 1])?.expand(&shape);
     let first = element(0)?;
-    let mut best = x.index_select(&first)?;
+    let mut best = x.index_select(0, &first)?;
     let mut at = as_float(&first)?;
-    let mut carried = with.as_ref().map_or(Ok(at.clone()), |w| w.index_select(&first))?;
+    let mut carried = with.as_ref().map_or(Ok(at.clone()), |w| w.index_select(0, &first))?;
     for k in 1..most {
         let index = element(k)?;
-        let next = x.index_select(&index)?;
+        let next = x.index_select(0, &index)?;
         // Only a greater one replaces what stands; NaN is greater than all.
         let wins = (next.binary(Binary::Gt, &best)? + next.binary(Binary::Ne, &next)?)?;
         let replace = |old: &Tensor, new: Tensor| old + &(&wins * &(&new - old)?)?;
         at = replace(&at, as_float(&index)?)?;
         if let Some(with) = &with {
-            carried = replace(&carried, with.index_select(&index)?)?;
+            carried = replace(&carried, with.index_select(0, &index)?)?;
         }
         best = best.binary(Binary::Maximum, &next)?;
     }
@@ -148,7 +146,15 @@ fn maxima_backward(x: &Tensor, [rows, cols]: [Tensor; 2], grad: Tensor) -> Resul
     let flat = flat.map(|(i, (r, c))| ((i / plane * height + *r as usize) * width + *c as usize) as i64);
     let index = Tensor::from_vec(flat.collect(), &[grad.count()], &device)?;
     let grad = grad.reshape(&[grad.count()])?;
-    Tensor::build(&device, grad.dtype(), Dims::filled(&shape), |out| {
-        device.scatter_add(grad.arg(), index.arg(), shape.count(), out)
+    scattered(&grad, &index, Dims::filled(&[shape.count()]))?.reshape(&shape)
+}
+
+/// Each element of `x` added where `index` says along the first dimension.
+fn scattered(x: &Tensor, index: &Tensor, shape: Dims) -> Result<Tensor> {
+    let device = x.device().clone();
+    let along = Along { op: "pool", axis: 0, index: index.arg() };
+    Tensor::build(&device, x.dtype(), shape, |out| {
+        device.fill(out, 0.0)?;
+        device.scatter_add(x.arg(), along, out, &Layout::contiguous(shape))
     })
 }

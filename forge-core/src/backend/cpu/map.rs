@@ -1,5 +1,6 @@
 //! Elementwise loops, made from the table of [`crate::backend::elementwise`].
 
+use crate::Element;
 use crate::backend::{Binary, Scalar, Unary, UnaryKind, for_each_binary, for_each_unary};
 use crate::layout::{Layout, Runs};
 
@@ -82,14 +83,29 @@ fn map3<T: Copy>(a: View<T>, b: View<T>, c: View<T>, out: &mut [T], f: impl Fn(T
     let mut out = out.chunks_exact_mut(n.max(1));
     runs.each(|[i, j, k]| {
         let Some(out) = out.next() else { return };
-        if [s, t, u] == [1, 1, 1] {
-            let (x, y, z) = (&a.0[i..i + n], &b.0[j..j + n], &c.0[k..k + n]);
-            for (((o, &x), &y), &z) in out.iter_mut().zip(x).zip(y).zip(z) {
-                *o = f(x, y, z);
+        match [s, t, u] {
+            [1, 1, 1] => {
+                let (x, y, z) = (&a.0[i..i + n], &b.0[j..j + n], &c.0[k..k + n]);
+                for (((o, &x), &y), &z) in out.iter_mut().zip(x).zip(y).zip(z) {
+                    *o = f(x, y, z);
+                }
             }
-        } else {
-            for (n, o) in out.iter_mut().enumerate() {
-                *o = f(a.0[i + n * s], b.0[j + n * t], c.0[k + n * u]);
+            [1, 1, 0] => {
+                let (x, y, z) = (&a.0[i..i + n], &b.0[j..j + n], c.0[k]);
+                for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                    *o = f(x, y, z);
+                }
+            }
+            [1, 0, 1] => {
+                let (x, y, z) = (&a.0[i..i + n], b.0[j], &c.0[k..k + n]);
+                for ((o, &x), &z) in out.iter_mut().zip(x).zip(z) {
+                    *o = f(x, y, z);
+                }
+            }
+            _ => {
+                for (n, o) in out.iter_mut().enumerate() {
+                    *o = f(a.0[i + n * s], b.0[j + n * t], c.0[k + n * u]);
+                }
             }
         }
     });
@@ -138,6 +154,11 @@ macro_rules! binary_kernels {
     };
 }
 for_each_binary!(binary_kernels);
+
+/// `a` where the mask is not 0, else `b`.
+pub fn select<T: Element + PartialEq>(mask: View<T>, a: View<T>, b: View<T>, out: &mut [T]) {
+    map3(mask, a, b, out, |mask, a, b| if mask == T::default() { b } else { a });
+}
 
 /// `out[i] += x[i]` between strided views.
 pub fn accumulate<T: Scalar>(x: &[T], from: &Layout, out: &mut [T], to: &Layout) {

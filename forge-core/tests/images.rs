@@ -1,5 +1,5 @@
 //! Layers against PyTorch's: state dicts by its names, the same results, running statistics and gradients at ties. The file
-//! `golden/layers.safetensors` holds what its script `layers.py` computed.
+//! `golden/images.safetensors` holds what its script `images.py` computed.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ struct Golden(Vec<(String, Tensor)>);
 
 impl Golden {
     fn load() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/layers.safetensors");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/images.safetensors");
         Golden(checkpoint::load(&path).unwrap().tensors)
     }
 
