@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use forge_core::nn::{Activation, Flatten, Gru, Init, LastStep, Linear, Lstm, Module, PositionalEncoding, Sequential};
+use forge_core::nn::{
+    Activation, Flatten, Gru, Init, LastStep, Linear, Lstm, Module, PositionalEncoding, Sequential,
+};
 use forge_core::nn::{AdaptiveAvgPool2d, BatchNorm, Conv2d, MaxPool2d};
 use forge_core::nn::{TransformerEncoder, TransformerEncoderLayer};
 use forge_core::ops::{ConvOptions, Padding, PoolOptions};

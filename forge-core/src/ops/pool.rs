@@ -241,6 +241,7 @@ fn max_samples2d() -> Vec<Sample> {
     vec![
         of(&[1, 1, 1, 1], PoolOptions::new([1, 1])),
         of(&[2, 2, 4, 5], plain),
+        of(&[2, 3, 4, 6], plain).turned(),
         of(&[0, 2, 4, 4], plain),
         // Kernels that overlap, dilations that differ from strides, paddings that differ from each other.
         of(&[1, 2, 7, 6], PoolOptions { stride: [1, 2], ..PoolOptions::new([3, 2]) }),
@@ -274,6 +275,7 @@ fn avg_samples2d() -> Vec<Sample> {
     vec![
         of(&[1, 1, 1, 1], PoolOptions::new([1, 1])),
         of(&[2, 2, 4, 5], plain),
+        of(&[2, 3, 4, 6], plain).turned(),
         of(&[0, 2, 4, 4], plain),
         of(&[1, 2, 6, 5], padded),
         of(&[1, 2, 6, 5], PoolOptions { count_padding: false, ..padded }),
