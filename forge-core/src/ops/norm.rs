@@ -240,7 +240,7 @@ fn given_samples() -> Vec<Sample> {
             let channels = t[0].shape()[1];
             let given = [0, 1].map(|m| {
                 let values: Vec<f64> = (0..channels).map(|k| statistics(k)[m]).collect();
-                Tensor::new(&values, &[channels])?.to_dtype(t[0].dtype())
+                Tensor::from_vec(values, &[channels], t[0].device())?.to_dtype(t[0].dtype())
             });
             let [mean, variance] = given;
             t[0].batch_norm_by([&mean?, &variance?], t.get(1), t.get(2), 1e-3)
