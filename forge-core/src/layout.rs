@@ -15,13 +15,19 @@ pub struct Dims {
 }
 
 impl Dims {
-    /// From a slice of at most [`MAX_RANK`] sizes.
+    /// From a slice of at most [`MAX_RANK`] sizes, whose product can be addressed.
     pub fn new(op: &'static str, sizes: &[usize]) -> Result<Self> {
         if sizes.len() > MAX_RANK {
             return Err(Error::shape(
                 op,
                 format!("{sizes:?} has {} dimensions; at most {MAX_RANK}", sizes.len()),
             ));
+        }
+        // Sizes of 0 apart, so that strides can be computed, too.
+        let product =
+            sizes.iter().filter(|size| **size > 0).try_fold(1_usize, |n, size| n.checked_mul(*size));
+        if product.is_none_or(|n| isize::try_from(n).is_err()) {
+            return Err(Error::shape(op, format!("{sizes:?} has more elements than can be addressed")));
         }
         Ok(Self::filled(sizes))
     }
@@ -150,8 +156,8 @@ impl Layout {
     ) -> Result<Self> {
         self.check_axis(op, axis)?;
         let size = self.shape[axis];
-        let last = if len == 0 { start } else { start + (len - 1) * step };
-        if step == 0 || start > size || (len > 0 && last >= size) {
+        let last = len.saturating_sub(1).checked_mul(step).and_then(|n| n.checked_add(start));
+        if step == 0 || start > size || (len > 0 && last.is_none_or(|last| last >= size)) {
             return Err(Error::shape(
                 op,
                 format!(
@@ -165,7 +171,9 @@ impl Layout {
         if len > 0 {
             out.offset += start * self.strides[axis];
         }
-        out.strides.as_mut()[axis] *= step;
+        if len > 1 {
+            out.strides.as_mut()[axis] *= step;
+        }
         Ok(out)
     }
 
@@ -240,6 +248,24 @@ impl Layout {
             Dims::filled(&all)
         };
         Ok(Layout { shape: insert(&self.shape, 1), strides: insert(&self.strides, 0), offset: self.offset })
+    }
+
+    /// Windows of `size` elements along `axis`, one every `step`, as a new last dimension; they may overlap.
+    pub(crate) fn windows(&self, op: &'static str, axis: usize, size: usize, step: usize) -> Result<Self> {
+        self.check_axis(op, axis)?;
+        let whole = self.shape[axis];
+        if size == 0 || step == 0 || size > whole {
+            return Err(Error::shape(
+                op,
+                format!("windows of {size} every {step} do not fit dimension {axis} of {:?}", self.shape),
+            ));
+        }
+        let with_last = |dims: &[usize], last: usize| Dims::new(op, &[dims, &[last]].concat());
+        let (mut shape, mut strides) =
+            (with_last(&self.shape, size)?, with_last(&self.strides, self.strides[axis])?);
+        shape.as_mut()[axis] = (whole - size) / step + 1;
+        strides.as_mut()[axis] = self.strides[axis].saturating_mul(step);
+        Ok(Layout { shape, strides, offset: self.offset })
     }
 
     /// The elements at the start of each dimension, as many as `shape` says, which is nowhere larger.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use forge_core::ops::PadMode;
 use forge_core::{Cx, Result, Tensor, checkpoint};
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,7 +23,7 @@ impl Golden {
     }
 
     /// Value and gradients for the seed 1, 2, 3, …, as the script takes them.
-    fn check(&self, name: &str, operands: &[&str], call: Call) {
+    fn check(&self, name: &str, operands: &[&str], call: impl Fn(&[Tensor]) -> Result<Tensor>) {
         let cx = Cx::train(0, 0);
         let leaves: Vec<Tensor> = operands.iter().map(|o| cx.track(self.tensor(o)).unwrap()).collect();
         let y = call(&leaves).unwrap();
@@ -139,4 +140,76 @@ fn clamp_passes_gradients_on_its_bounds() {
     let x = cx.track(&Tensor::new(&[-0.6, -0.5, 0.0, 0.75, 0.8], &[5]).unwrap()).unwrap();
     let grads = x.clamp(-0.5, 0.75).unwrap().sum_all().unwrap().backward(cx).unwrap();
     assert_eq!(grads.wrt(&x).unwrap().to_f64_vec().unwrap(), [0.0, 1.0, 1.0, 1.0, 0.0]);
+}
+
+#[test]
+fn reductions_are_pytorchs_at_ties_zeros_infinities_and_nan() {
+    let golden = Golden::load();
+    golden.check("max", &["rows"], |x| Ok(x[0].max(1, false)?.0));
+    golden.check("min", &["rows"], |x| Ok(x[0].min(1, false)?.0));
+    golden.compare("argmax", &golden.tensor("rows").argmax(1, false).unwrap(), 0.0);
+    golden.compare("argmin", &golden.tensor("rows").argmin(1, false).unwrap(), 0.0);
+    golden.check("prod", &["finite"], |x| x[0].prod(1, false));
+    golden.check("cumsum", &["rows"], |x| x[0].cumsum(1));
+    golden.check("logsumexp", &["rows"], |x| x[0].logsumexp(&[1], false));
+    golden.check("softmax", &["rows"], |x| x[0].softmax(1));
+    golden.check("log_softmax", &["finite"], |x| x[0].log_softmax(1));
+    golden.check("var_0", &["finite"], |x| x[0].var(&[0, 1], 0, false));
+    golden.check("var_1", &["finite"], |x| x[0].var(&[0, 1], 1, false));
+    golden.check("std_0", &["finite"], |x| x[0].std(&[1], 0, false));
+    golden.check("std_1", &["finite"], |x| x[0].std(&[1], 1, false));
+}
+
+#[test]
+fn moved_and_chosen_elements_are_pytorchs() {
+    let golden = Golden::load();
+    let index = golden.tensor("index").clone();
+    let column = index.select(1, 0).unwrap();
+    golden.check("gather", &["finite"], |x| x[0].gather(1, &index));
+    golden.check("scatter_add", &["finite", "source"], |x| x[0].scatter_add(1, &index, &x[1]));
+    golden.check("index_select", &["finite"], |x| x[0].index_select(1, &column));
+    golden.check("reflect", &["finite"], |x| x[0].pad(&[(0, 0), (3, 2)], PadMode::Reflect));
+    golden.check("replicate", &["finite"], |x| x[0].pad(&[(0, 0), (3, 5)], PadMode::Replicate));
+    golden.check("unfold", &["finite"], |x| x[0].unfold(1, 3, 1));
+    golden.check("unfold_rows", &["finite"], |x| x[0].unfold(0, 2, 2));
+    golden.check("roll", &["finite"], |x| x[0].roll(0, -3));
+    golden.check("flip", &["finite"], |x| x[0].flip(&[0, 1]));
+    golden.check("repeat", &["finite"], |x| x[0].repeat(&[2, 3]));
+    golden.check("chunk", &["finite"], |x| {
+        Tensor::concat(&x[0].chunk(0, 3)?.iter().rev().collect::<Vec<_>>(), 0)
+    });
+    let rows = golden.tensor("rows");
+    let mask = rows.gt(&Tensor::scalar_like(1.0, rows).unwrap()).unwrap();
+    golden.check("where", &["rows", "doubled"], |x| mask.where_(&x[0], &x[1]));
+}
+
+/// Where this library decides for itself: of equal extremes of all elements, the first has the gradient, as along a
+/// dimension; PyTorch shares it out.
+#[test]
+fn the_first_of_equal_extremes_has_the_gradient() {
+    let largest = |x: &Tensor| x.max_all();
+    let smallest = |x: &Tensor| x.min_all();
+    for (run, wanted) in [
+        (&largest as &dyn Fn(&Tensor) -> Result<Tensor>, [0.0, 1.0, 0.0, 0.0]),
+        (&smallest, [1.0, 0.0, 0.0, 0.0]),
+    ] {
+        let cx = Cx::train(0, 0);
+        let x = cx.track(&Tensor::new(&[1.0, 3.0, 3.0, 1.0], &[2, 2]).unwrap()).unwrap();
+        let grads = run(&x).unwrap().backward(cx).unwrap();
+        assert_eq!(grads.wrt(&x).unwrap().to_f64_vec().unwrap(), wanted);
+    }
+}
+
+/// A gradient that were multiplied by the mask would be 0 · NaN.
+#[test]
+fn what_where_does_not_choose_sends_no_nan_back() {
+    let cx = Cx::train(0, 0);
+    let x = cx.track(&Tensor::new(&[-1.0, 4.0], &[2]).unwrap()).unwrap();
+    let broken = cx.track(&Tensor::new(&[f64::NAN, f64::INFINITY], &[2]).unwrap()).unwrap();
+    let mask = Tensor::new(&[0.0, 0.0], &[2]).unwrap();
+    let y = mask.where_(&(&broken * &broken).unwrap(), &x).unwrap();
+    assert_eq!(y.to_f64_vec().unwrap(), [-1.0, 4.0]);
+    let seed = Tensor::new(&[f64::INFINITY, 1.0], &[2]).unwrap();
+    let grads = y.backward_from(seed, cx).unwrap();
+    assert_eq!(grads.wrt(&x).unwrap().to_f64_vec().unwrap(), [f64::INFINITY, 1.0]);
 }

@@ -58,10 +58,10 @@ macro_rules! for_each_unary {
             Round(round), "nearest integer, the even one of two; derivative 0", |x, _p| x.round(), Nothing,
                 |_k, _p| S::zero(), (1.6, 2.4);
             Clamp(clamp), "min(max(x, p₀), p₁), derivative 1 at both bounds",
-                |x, p| if x < p[0] { p[0] } else if x > p[1] { p[1] } else { x }, Input,
+                |x, p| { let x = if x < p[0] { p[0] } else { x }; if x > p[1] { p[1] } else { x } }, Input,
                 |x, p| if x >= p[0] && x <= p[1] { S::one() } else { S::zero() }, (0.1, 0.6);
             Hardtanh(hardtanh), "min(max(x, p₀), p₁), derivative 0 at both bounds",
-                |x, p| if x < p[0] { p[0] } else if x > p[1] { p[1] } else { x }, Input,
+                |x, p| { let x = if x < p[0] { p[0] } else { x }; if x > p[1] { p[1] } else { x } }, Input,
                 |x, p| if x <= p[0] || x >= p[1] { S::zero() } else { S::one() }, (0.1, 0.6);
             Elu(elu), "x where x > 0, else p (eˣ - 1), derivative p at 0",
                 |x, p| if x > S::zero() { x } else { p[0] * x.exp_m1() }, Input,

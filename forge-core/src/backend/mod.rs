@@ -18,9 +18,9 @@ pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
 pub use family::{
-    AdamStep, Attention, AttentionArgs, Conv, ConvArgs, CrossEntropyArgs, GruArgs, GruOut, Loss, LstmArgs,
-    LstmOut, Norm, NormArgs, NormKind, NormOut, Optim, Parts, Pool, PoolArgs, PoolKind, Rnn, Saved, SgdStep,
-    Slot, Softmax, Span, Targets, Window,
+    AdamStep, Attention, AttentionArgs, Conv, ConvArgs, CrossEntropyArgs, GruArgs, GruOut, LionStep, Loss,
+    LstmArgs, LstmOut, Norm, NormArgs, NormKind, NormOut, Optim, Parts, Pool, PoolArgs, PoolKind,
+    RmsPropStep, Rnn, Saved, SgdStep, Slot, Softmax, Span, Targets, Window,
 };
 pub use scalar::{Dual, Scalar};
 

@@ -18,6 +18,7 @@ mod dropout;
 mod embedding;
 mod expand;
 mod extremes;
+mod flip;
 mod gather;
 mod gru;
 mod huber;
@@ -34,18 +35,24 @@ mod mse;
 mod nll;
 mod norm;
 mod operators;
+mod pad;
 mod permute;
 mod pinball;
 mod pool;
 mod prod;
 mod recurrent;
+mod repeat;
 mod reshape;
 mod sample;
 mod scatter_add;
 mod slice;
 mod softmax;
+mod split;
+mod squeeze;
+mod stack;
 mod sum;
 mod unary;
+mod unfold;
 mod var;
 mod where_;
 
@@ -55,6 +62,7 @@ pub use conv_transpose::ConvTransposeOptions;
 pub use cross_entropy::ClassLoss;
 pub use gru::gru;
 pub use lstm::lstm;
+pub use pad::PadMode;
 pub use pool::PoolOptions;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 pub(crate) use {
@@ -68,7 +76,10 @@ pub fn registry() -> Vec<Operation> {
     let mut all = unary::operations();
     all.extend(binary::operations());
     all.extend(extremes::operations());
+    all.extend(flip::operations());
     all.extend(softmax::operations());
+    all.extend(split::operations());
+    all.extend(squeeze::operations());
     all.extend(var::operations());
     all.extend(where_::operations());
     all.extend(adaptive_pool::operations());
@@ -99,13 +110,17 @@ pub fn registry() -> Vec<Operation> {
         moving_average::OPERATION,
         mse::OPERATION,
         nll::OPERATION,
+        pad::OPERATION,
         permute::OPERATION,
         pinball::OPERATION,
         prod::OPERATION,
+        repeat::OPERATION,
         reshape::OPERATION,
         scatter_add::OPERATION,
         slice::OPERATION,
+        stack::OPERATION,
         sum::OPERATION,
+        unfold::OPERATION,
     ]);
     all
 }

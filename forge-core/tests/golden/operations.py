@@ -86,4 +86,42 @@ for name in ["pow", "maximum", "minimum", "add", "mul", "div"]:
 for name in ["eq", "ne", "lt", "le", "gt", "ge"]:
     OUT[name] = getattr(torch, name)(a, b).double()
 
+# Ties, zeros, infinities and NaN along the last dimension.
+rows = [
+    (1, 3, 3, -2), (-1, -1, 0, 0), (2, 0, 0, 5), (0, 2, -3, 1), (4, 4, 4, 4),
+    (-INF, 1, 2, -INF), (INF, 1, 0, 2), (-INF, -INF, -INF, -INF), (1, NAN, 3, NAN), (700, -700, 699, 0),
+]  # fmt: skip
+OUT["rows"] = rows = doubles(*rows)
+finite = rows[:5].clone()
+OUT["finite"] = finite
+record("max", lambda x: x.max(1).values, rows)
+record("min", lambda x: x.min(1).values, rows)
+for name in ["argmax", "argmin"]:
+    OUT[name] = getattr(rows, name)(1)
+record("prod", lambda x: x.prod(1), finite)
+record("cumsum", lambda x: x.cumsum(1), rows)
+record("logsumexp", lambda x: x.logsumexp(1), rows)
+record("softmax", lambda x: x.softmax(1), rows)
+record("log_softmax", lambda x: x.log_softmax(1), finite)
+for correction in [0, 1]:
+    record(f"var_{correction}", lambda x, c=correction: x.var((0, 1), correction=c), finite)
+    record(f"std_{correction}", lambda x, c=correction: x.std(1, correction=c), finite)
+
+index = torch.tensor([[3, 0], [1, 1], [2, 3], [0, 0]])
+OUT["index"] = index
+record("gather", lambda x: x.gather(1, index), finite)
+record("scatter_add", lambda x, s: x.scatter_add(1, index, s), finite, finite[:4, 1:3] * 0.5 + 1)
+OUT["source"] = finite[:4, 1:3] * 0.5 + 1
+record("index_select", lambda x: x.index_select(1, index[:, 0]), finite)
+record("reflect", lambda x: F.pad(x, (3, 2), mode="reflect"), finite)
+record("replicate", lambda x: F.pad(x, (3, 5), mode="replicate"), finite)
+record("unfold", lambda x: x.unfold(1, 3, 1), finite)
+record("unfold_rows", lambda x: x.unfold(0, 2, 2), finite)
+record("roll", lambda x: x.roll(-3, 0), finite)
+record("flip", lambda x: x.flip([0, 1]), finite)
+record("repeat", lambda x: x.repeat([2, 3]), finite)
+record("chunk", lambda x: torch.cat(x.chunk(3, 0)[::-1], 0), finite)
+record("where", lambda a, b: torch.where(rows > 1, a, b), rows, rows * 2)
+OUT["doubled"] = rows * 2
+
 save_file({k: v.contiguous() for k, v in OUT.items()}, Path(__file__).with_suffix(".safetensors"))

@@ -13,8 +13,8 @@ mod sequence;
 mod softmax;
 
 use super::{
-    AdamStep, Conv, ConvArgs, GruArgs, GruOut, LstmArgs, LstmOut, Norm, NormArgs, NormOut, Optim, Pool,
-    PoolArgs, Rnn, Saved, SgdStep, Slot, Softmax,
+    AdamStep, Conv, ConvArgs, GruArgs, GruOut, LionStep, LstmArgs, LstmOut, Norm, NormArgs, NormOut, Optim,
+    Pool, PoolArgs, RmsPropStep, Rnn, Saved, SgdStep, Slot, Softmax,
 };
 use crate::{Result, Tensor};
 
@@ -125,6 +125,29 @@ impl Optim for Composed {
 
     fn sgd(&self, slots: &mut [Slot], step: SgdStep) -> Result<()> {
         slots.iter_mut().try_for_each(|slot| optim::sgd(slot, step))
+    }
+
+    fn rmsprop(&self, slots: &mut [Slot], step: RmsPropStep) -> Result<()> {
+        slots.iter_mut().try_for_each(|slot| optim::rmsprop(slot, step))
+    }
+
+    fn lion(&self, slots: &mut [Slot], step: LionStep) -> Result<()> {
+        slots.iter_mut().try_for_each(|slot| optim::lion(slot, step))
+    }
+
+    fn scale(&self, x: &mut Tensor, factor: f64) -> Result<()> {
+        *x = x.detach().mul_scalar(factor)?;
+        Ok(())
+    }
+
+    fn clamp(&self, x: &mut Tensor, limit: f64) -> Result<()> {
+        *x = optim::clamp(x, limit)?;
+        Ok(())
+    }
+
+    fn average(&self, average: &mut Tensor, x: &Tensor, keep: f64) -> Result<()> {
+        *average = ((&*average * keep)? + (x * (1.0 - keep))?)?;
+        Ok(())
     }
 
     fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64> {

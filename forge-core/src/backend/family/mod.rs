@@ -20,7 +20,7 @@ pub use attention::{Attention, AttentionArgs};
 pub use conv::{Conv, ConvArgs};
 pub use loss::{CrossEntropyArgs, Loss, Targets};
 pub use norm::{Norm, NormArgs, NormKind, NormOut};
-pub use optim::{AdamStep, Optim, SgdStep, Slot};
+pub use optim::{AdamStep, LionStep, Optim, RmsPropStep, SgdStep, Slot};
 pub use pool::{Parts, Pool, PoolArgs, PoolKind, Span};
 pub use rnn::{GruArgs, GruOut, LstmArgs, LstmOut, Rnn};
 

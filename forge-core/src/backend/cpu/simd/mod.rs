@@ -138,6 +138,13 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     /// `yes` where self > other, else `no` (also where either is NaN).
     fn if_greater(self, other: Self, yes: Self, no: Self) -> Self;
 
+    /// self / other to one unit in the last place, for normal numbers whose quotient and reciprocal are normal: by the
+    /// reciprocal estimate where that is quicker than a division.
+    #[inline(always)]
+    fn ratio(self, other: Self) -> Self {
+        self.div(other)
+    }
+
     /// Sum of the lanes, in an order fixed by the type.
     fn sum(self) -> Self::Float;
 }
