@@ -332,7 +332,7 @@ fn smooth(sample: &Sample) -> bool {
 /// Checks the chosen samples of every operation.
 fn each(choose: impl Fn(&Sample) -> bool, check: impl Fn(&Operation, &Sample)) {
     let operations = registry();
-    assert!(operations.len() >= 32, "the registry shrank to {}", operations.len());
+    assert!(operations.len() >= 85, "the registry shrank to {}", operations.len());
     for operation in &operations {
         let samples = (operation.samples)();
         assert!(samples.len() >= 3, "{} has {} samples", operation.name, samples.len());

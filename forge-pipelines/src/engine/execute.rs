@@ -1,16 +1,18 @@
 //! Runs a plan cell by cell; whatever happens, the run directory tells it.
 
 use super::device::device;
-use super::plan::{Planned, kinds_of};
+use super::fault::caught;
+use super::options::{Finished, Renderer, RunOptions};
+use super::plan::Planned;
 use super::{claims, lock, verdict};
 use crate::cells::{CellRun, ShowParam, draw};
 use crate::failure::{Exit, Failure};
 use crate::registry::Registry;
 use crate::run::{
-    ActiveRun, Environment, EventLine, Home, NewRun, Outcome, PlannedCell, RunDir, RunEvent, RunState, SMOKE,
+    ActiveRun, Environment, EventLine, NewRun, Outcome, PlannedCell, RunEvent, RunState, SMOKE,
     write_predictions,
 };
-use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Diagnostics, Path as SpecPath, Place, Spec};
+use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Path as SpecPath, Place, Spec};
 use crate::value::Value;
 use forge_core::Device;
 use forge_core::history::{
@@ -22,49 +24,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-
-/// Makes the report of a notebook in a run directory, and gives its path.
-pub type Renderer<'a> = &'a dyn Fn(&Notebook, &RunDir) -> Result<PathBuf, String>;
-
-/// Something that is shown every event of a run, from whichever thread it comes.
-pub type Subscriber = Box<dyn Fn(&EventLine) + Send + Sync>;
-
-/// What surrounds a run.
-pub struct RunOptions<'a> {
-    /// Where run directories are.
-    pub home: Home,
-    /// The spec file: relative paths in it begin in its folder.
-    pub spec_path: &'a Path,
-    /// The command that reproduces the run.
-    pub command: String,
-    /// Whether to begin a new run even if the newest one of this spec was interrupted or killed.
-    pub fresh: bool,
-    /// Whether a warning ends the run.
-    pub strict: bool,
-    /// Whether to train only a few steps, to see that every cell runs.
-    pub smoke: bool,
-    /// Set when the user wants the run to end.
-    pub interrupt: Arc<AtomicBool>,
-    /// Hears every event.
-    pub subscriber: Option<Subscriber>,
-    /// Makes the report.
-    pub render: Renderer<'a>,
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub struct Finished {
-    /// What the program exits with.
-    pub exit: Exit,
-    /// The run directory; none if it could not be made.
-    pub dir: Option<RunDir>,
-    /// The report.
-    pub report: Option<PathBuf>,
-    /// What went wrong, ready to print.
-    pub findings: Option<Diagnostics>,
-    /// The verdict.
-    pub verdict: Option<String>,
-}
 
 /// Runs a planned spec.
 pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) -> Finished {
@@ -118,11 +77,10 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
     let environment = Environment::capture(&session.device.name(), 1, &[spec.seed]);
     session.notebook.environment = environment.facts();
     session.notebook.reproduce = options.command;
-    let outcome = session
-        .begin(&environment)
-        .and_then(|()| session.run_cells(planned))
-        .and_then(|()| session.finish_notebook());
-    let written = session.write(options.render);
+    let outcome = session.begin(&environment);
+    let outcome = outcome.and_then(|()| caught("the run", || session.run_cells(planned)));
+    let outcome = outcome.and_then(|()| session.finish_notebook());
+    let written = caught("the report", || session.write(options.render));
     let (mut notebook, dir) = (session.notebook, active.dir().clone());
     finished.verdict = notebook.verdict.take().map(|v| v.text);
     let broken_claims = claims::findings(spec, &notebook.asserts);
@@ -249,7 +207,7 @@ impl Session<'_> {
         let mut results = BTreeMap::new();
         let before = self.values.len();
         let mut result = Ok(());
-        for kind in kinds_of(cell, self.registry) {
+        for kind in self.registry.kinds_of(cell) {
             let mut run = CellRun {
                 spec: self.spec,
                 cell,
@@ -267,7 +225,7 @@ impl Session<'_> {
                 results: BTreeMap::new(),
                 summary: String::new(),
             };
-            let given = kind.run(&mut run);
+            let given = caught(&format!("cell `{}`", cell.id), || kind.run(&mut run));
             outputs.append(&mut run.outputs);
             notices.append(&mut run.notices);
             results.append(&mut run.results);
