@@ -450,4 +450,17 @@ fn extreme_values_neither_overflow_nor_vanish() {
     let leaf = cx.track(&x).unwrap();
     let grads = leaf.relu().unwrap().sum_all().unwrap().backward(cx).unwrap();
     assert!(grads.wrt(&leaf).unwrap().to_vec::<f32>().unwrap()[5].is_nan());
+    // And where e⁻ˣ overflows or x is 0, gradients are those of the limit.
+    let slopes = |f: &dyn Fn(&Tensor) -> forge_core::Result<Tensor>| {
+        let cx = Cx::train(0, 0);
+        let leaf = cx.track(&Tensor::new(&[-548.0f32, -90.0, 0.0, 90.0, 548.0], &[5]).unwrap()).unwrap();
+        let grads = f(&leaf).unwrap().sum_all().unwrap().backward(cx).unwrap();
+        grads.wrt(&leaf).unwrap().to_vec::<f32>().unwrap()
+    };
+    let sigmoid = slopes(&|x| x.sigmoid());
+    assert!(sigmoid[1].abs() < 1e-38, "{sigmoid:?}");
+    assert_eq!([sigmoid[0], sigmoid[2], sigmoid[3], sigmoid[4]], [0.0, 0.25, 0.0, 0.0]);
+    let silu = slopes(&|x| x.silu());
+    assert!(silu[1].abs() < 1e-36, "{silu:?}");
+    assert_eq!([silu[0], silu[2], silu[3], silu[4]], [0.0, 0.5, 1.0, 1.0]);
 }
