@@ -136,7 +136,7 @@ fn a_buffer_is_written_by_the_step_and_by_nothing_before() {
         sgd.step(&mut model, &grads).unwrap();
         assert_eq!(model.seen.snapshot().item().unwrap(), step as f64 + 1.0, "the last value asked for");
     }
-    assert_eq!(sgd.state().len(), 2, "moments of the weight alone");
+    assert_eq!(sgd.state().len(), 1, "the velocity of the weight alone");
     let names: Vec<String> = model.named_values().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["weight", "seen"]);
     Cx::infer().update(&model.seen, &one(9.0)).unwrap();

@@ -1,7 +1,8 @@
 //! What a device must be able to do.
 //!
 //! A backend implements the required primitives of [`Backend`]: memory, strided copy, elementwise maps, reductions,
-//! matrix products, gather and scatter, random numbers. Families of coarse operations ([`Rnn`], [`Optim`]) are by
+//! running sums, selection, matrix products, gather and scatter, random numbers. Families of coarse operations
+//! ([`Rnn`], [`Softmax`], [`Optim`]) are by
 //! default composed of the primitives, so that they are right on any device from its first day; a fast backend
 //! overrides a family's forward and backward together.
 
@@ -16,7 +17,11 @@ pub use composed::Composed;
 pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
-pub use family::{AdamStep, GruArgs, GruOut, LstmArgs, LstmOut, Optim, Rnn, Saved, SgdStep, Slot};
+pub use family::{
+    AdamStep, Attention, AttentionArgs, Conv, ConvArgs, CrossEntropyArgs, GruArgs, GruOut, LionStep, Loss,
+    LstmArgs, LstmOut, Norm, NormArgs, NormKind, NormOut, Optim, Parts, Pool, PoolArgs, PoolKind,
+    RmsPropStep, Rnn, Saved, SgdStep, Slot, Softmax, Span, Targets, Window,
+};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;
@@ -88,6 +93,43 @@ pub struct Arg<'a> {
 pub enum Reduce {
     /// Their sum.
     Sum,
+    /// Their product.
+    Prod,
+    /// The largest of them, NaN if one is; of none, the lowest value there is.
+    Max,
+}
+
+/// Which of some elements is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extreme {
+    /// The first of the largest, or the first NaN.
+    Max,
+    /// The first of the smallest, or the first NaN.
+    Min,
+}
+
+/// A running reduction along one dimension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// How elements are put together.
+    pub op: Reduce,
+    /// The dimension along which it runs.
+    pub axis: usize,
+    /// Whether it runs from the last element to the first.
+    pub reverse: bool,
+    /// Whether an element itself is left out of its result.
+    pub exclusive: bool,
+}
+
+/// Positions along one dimension: what gather and scatter go by.
+#[derive(Clone, Copy, Debug)]
+pub struct Along<'a> {
+    /// The operation, for messages.
+    pub op: &'static str,
+    /// The dimension.
+    pub axis: usize,
+    /// A position, i64, for each element that is read or written. A list of whole rows is expanded by strides of 0.
+    pub index: Arg<'a>,
 }
 
 /// A random number's distribution.
@@ -181,8 +223,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// `out = g · ∂op/∂a` for side 0, `g · ∂op/∂b` for side 1.
     fn binary_grad(&self, op: Binary, side: usize, a: Arg, b: Arg, g: Arg, out: &mut Memory) -> Result<()>;
 
-    /// `out += x`, all of `out`.
-    fn accumulate(&self, x: Arg, out: &mut Memory) -> Result<()>;
+    /// Adds `x` to the elements of `out` that `to` names, each of them once.
+    fn accumulate(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()>;
 
     /// Reduces the trailing `axes` dimensions of `x`; `out` has the shape of the others.
     fn reduce(&self, op: Reduce, x: Arg, axes: usize, out: &mut Memory) -> Result<()>;
@@ -190,17 +232,59 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// A batch of matrix products; see [`Gemm`].
     fn gemm(&self, gemm: Gemm, out: &mut Memory) -> Result<()>;
 
-    /// `out[i, …] = x[index[i], …]`. An index outside `x` is an error.
-    fn gather(&self, x: Arg, index: Arg, out: &mut Memory) -> Result<()>;
+    /// `out = a` where `mask` is not 0, else `b`. All have one shape and one element type, integers too.
+    fn select(&self, mask: Arg, a: Arg, b: Arg, out: &mut Memory) -> Result<()>;
 
-    /// `out[index[i], …] += x[i, …]`, in the order of `i`. `out` has `rows` rows and is zeroed first.
-    fn scatter_add(&self, x: Arg, index: Arg, rows: usize, out: &mut Memory) -> Result<()>;
+    /// The position of an extreme along the last dimension, which is not empty; `out` holds i64 and has the shape of the
+    /// other dimensions.
+    fn position(&self, of: Extreme, x: Arg, out: &mut Memory) -> Result<()>;
+
+    /// A running reduction; see [`Scan`]. `out` has the shape of `x`.
+    fn scan(&self, scan: Scan, x: Arg, out: &mut Memory) -> Result<()>;
+
+    /// `out[i, j, k] = x[i, index[i, j, k], k]`, where j stands for the dimension that `along` names and i, k for those
+    /// before and after it. `out` has the shape of the index. A position outside `x` is an error.
+    fn gather(&self, x: Arg, along: Along, out: &mut Memory) -> Result<()>;
+
+    /// `out[i, index[i, j, k], k] += x[i, j, k]`, in row-major order of the index, which has the shape of `x`. Only the
+    /// elements of `out` that `to` names take part. A position outside them is an error.
+    fn scatter_add(&self, x: Arg, along: Along, out: &mut Memory, to: &Layout) -> Result<()>;
 
     /// Fills `out` with elements of `stream` by the definition of [`Random::draw`].
     fn random(&self, random: Random, stream: Stream, out: &mut Memory) -> Result<()>;
 
+    /// Convolutions and their transposes.
+    fn conv(&self) -> &dyn Conv {
+        &Composed
+    }
+
+    /// Normalisations.
+    fn norm(&self) -> &dyn Norm {
+        &Composed
+    }
+
+    /// Pooling.
+    fn pool(&self) -> &dyn Pool {
+        &Composed
+    }
+
     /// Recurrent layers over a sequence.
     fn rnn(&self) -> &dyn Rnn {
+        &Composed
+    }
+
+    /// Attention.
+    fn attention(&self) -> &dyn Attention {
+        &Composed
+    }
+
+    /// Losses of several operations.
+    fn loss(&self) -> &dyn Loss {
+        &Composed
+    }
+
+    /// Softmax along a dimension.
+    fn softmax(&self) -> &dyn Softmax {
         &Composed
     }
 

@@ -1,3 +1,4 @@
+use super::Initial;
 use crate::rng::Stream;
 use crate::{DType, Device, Error, Host, Param, Result, Tensor};
 
@@ -54,21 +55,35 @@ impl Init {
         Init { path, ..self.clone() }
     }
 
-    /// A parameter with elements uniform in `[-bound, bound)`.
+    /// A parameter whose elements are drawn by a rule.
     ///
     /// # Errors
-    /// When the shape holds more numbers than any memory does.
-    pub fn uniform(&self, name: &str, shape: &[usize], bound: f64) -> Result<Param> {
+    /// As [`Initial::draw`], and when the shape holds more numbers than any memory does.
+    pub fn draw(&self, name: &str, shape: &[usize], rule: &Initial) -> Result<Param> {
         let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
-        let Some(count) = count.filter(|count| *count <= MOST) else {
+        if count.is_none_or(|count| count > MOST) {
             return Err(Error::other(format!("`{name}`: {shape:?} holds more numbers than any memory does")));
-        };
+        }
         if self.measuring {
             return Ok(Param::new(Tensor::full(0.0, &[], self.dtype, &self.device)?.expand(shape)?));
         }
         let stream = Stream::new(self.seed, &format!("init:{}.{name}", self.path));
-        let values = (0..count).map(|i| bound * (2.0 * stream.uniform(i) - 1.0)).collect();
-        let host = Tensor::from_host(Host::F64(values), shape, &Device::cpu())?;
+        let host = Tensor::from_host(Host::F64(rule.draw(shape, &stream)?), shape, &Device::cpu())?;
         Ok(Param::new(host.to_dtype(self.dtype)?.to_device(&self.device)?))
+    }
+
+    /// A parameter with elements uniform in `[-bound, bound)`.
+    pub fn uniform(&self, name: &str, shape: &[usize], bound: f64) -> Result<Param> {
+        self.draw(name, shape, &Initial::Uniform { low: -bound, high: bound })
+    }
+
+    /// A buffer of equal elements.
+    pub fn buffer(&self, value: f64, shape: &[usize]) -> Result<Param> {
+        Ok(Param::buffer(Tensor::full(value, shape, self.dtype, &self.device)?))
+    }
+
+    /// A buffer that counts, from 0.
+    pub fn counter(&self) -> Result<Param> {
+        Ok(Param::buffer(Tensor::from_vec(vec![0i64], &[], &self.device)?))
     }
 }

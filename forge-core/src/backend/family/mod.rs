@@ -3,10 +3,25 @@
 //! [`Composed`](super::Composed) implements every family in terms of the required primitives; a fast backend overrides a
 //! family as a whole.
 
+mod attention;
+mod conv;
+mod loss;
+mod norm;
 mod optim;
+mod pool;
 mod rnn;
+mod softmax;
+mod window;
 
-pub use optim::{AdamStep, Optim, SgdStep, Slot};
+pub use softmax::Softmax;
+pub use window::Window;
+
+pub use attention::{Attention, AttentionArgs};
+pub use conv::{Conv, ConvArgs};
+pub use loss::{CrossEntropyArgs, Loss, Targets};
+pub use norm::{Norm, NormArgs, NormKind, NormOut};
+pub use optim::{AdamStep, LionStep, Optim, RmsPropStep, SgdStep, Slot};
+pub use pool::{Parts, Pool, PoolArgs, PoolKind, Span};
 pub use rnn::{GruArgs, GruOut, LstmArgs, LstmOut, Rnn};
 
 use crate::Result;

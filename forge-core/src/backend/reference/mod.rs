@@ -3,9 +3,28 @@
 //! With f64 they give values, with [`Dual`](super::Dual) numbers exact derivatives in a direction. Nothing here shares
 //! code with the fast kernels, and nothing here is ever made fast.
 
+mod attention;
+mod conv;
+mod index;
+mod loss;
+mod norm;
+mod pool;
+mod reduce;
 mod rnn;
+mod sequence;
+mod structure;
 
+pub use attention::attention;
+
+pub use conv::{conv_transpose2d, conv2d};
+pub use index::{gather, index_select, number, scatter_add, where_};
+pub use loss::{Truth, bce_with_logits, cross_entropy, kl_divergence, nll};
+pub use norm::{moments, normalise};
+pub use pool::{adaptive_pool2d, avg_pool2d, max_pool2d};
+pub use reduce::{cumsum, extreme, log_softmax, logsumexp, prod, softmax, std, var};
 pub use rnn::{gru, lstm};
+pub use sequence::{embedding, moving_average};
+pub use structure::{flip, pad, repeat, roll, split, stack, unfold};
 
 use super::{Binary, Random, Scalar, Unary};
 use crate::rng::Stream;
@@ -43,6 +62,11 @@ impl<S: Scalar> Array<S> {
         let flat =
             self.shape.iter().zip(&index[lead..]).fold(0, |flat, (&size, &i)| flat * size + i.min(size - 1));
         self.data[flat]
+    }
+
+    /// The values, without derivatives.
+    pub fn values(&self) -> Array<f64> {
+        Array { shape: self.shape.clone(), data: self.data.iter().map(|v| v.to_f64()).collect() }
     }
 
     fn total(values: impl Iterator<Item = S>) -> S {
@@ -142,17 +166,6 @@ pub fn concat<S: Scalar>(parts: &[Array<S>], axis: usize) -> Array<S> {
             from[axis] -= part.shape[axis];
         }
         S::zero()
-    })
-}
-
-/// The indexed rows of the first dimension.
-pub fn index_select<S: Scalar>(x: &Array<S>, index: &[usize]) -> Array<S> {
-    let mut shape = x.shape.clone();
-    shape[0] = index.len();
-    Array::build(&shape, |i| {
-        let mut from = i.to_vec();
-        from[0] = index[i[0]];
-        x.at(&from)
     })
 }
 

@@ -3,7 +3,8 @@
 use super::cell::{Before, Cell};
 use super::forward::{Kept, Order};
 use super::shape::{Panel, Shape, blocks, used};
-use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes};
+use crate::backend::Scalar;
+use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes, Reduced};
 use crate::backend::cpu::tile::{Part, Product};
 use std::marker::PhantomData;
 
@@ -154,7 +155,7 @@ impl<T: Float, C: Cell> Backward<T, C> {
                         tanh_c: if C::SECOND_STATE { V::load(tanh_c.add(row * lanes)) } else { zero },
                     };
                     let kept = [load(at(0)), load(at(1)), load(at(2)), load(at(3))];
-                    let (out, carried) = C::backward(kept, before, d, V::load(carry));
+                    let (out, carried) = C::backward(kept, before, faded(d), faded(V::load(carry)));
                     carried.store(carry);
                     for (slot, v) in out.into_iter().enumerate() {
                         if whole { v.store(at(slot)) } else { v.store_first(at(slot), units) }
@@ -324,27 +325,14 @@ impl<T: Float, C: Cell> Backward<T, C> {
     }
 }
 
-/// Adds the weight gradients of the shards behind the first to it, in their order.
-pub struct AddShards<'a, T> {
-    pub all: &'a mut [T],
-    pub each: usize,
-}
-
-impl<T: Float> Kernel<T> for AddShards<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<V: Elementary<Float = T>>(self) {
-        let (sum, others) = self.all.split_at_mut(self.each);
-        for (i, out) in sum.chunks_exact_mut(V::N).enumerate() {
-            // SAFETY: a shard's gradients are a whole number of registers.
-            unsafe {
-                let mut total = V::load(out.as_ptr());
-                for other in others.chunks_exact(self.each) {
-                    total = total.add(<V as Lanes>::load(other.as_ptr().add(i * V::N)));
-                }
-                total.store(out.as_mut_ptr());
-            }
-        }
-    }
+/// 0 in place of what has faded to almost nothing on its way back through a long sequence. Below the smallest normal
+/// number, arithmetic is slower by two orders of magnitude, and no sum can tell.
+#[inline(always)]
+fn faded<V: Lanes>(gradient: V) -> V {
+    // SAFETY: a value of the type exists.
+    let (zero, least) =
+        unsafe { (V::splat(V::Float::default()), V::splat(V::Float::from_f64(V::Float::FADED))) };
+    let size = gradient.max(zero.sub(gradient));
+    // NaN is not below anything: it stays.
+    least.if_greater(size, zero, gradient)
 }

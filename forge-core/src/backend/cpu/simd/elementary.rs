@@ -20,6 +20,8 @@ pub trait Reduced: Float {
     const NORMAL: (f64, f64, f64);
     /// The largest finite number.
     const LARGEST: f64;
+    /// What is so small that products with it leave the normal numbers.
+    const FADED: f64;
 
     /// (eʳ - 1 - r) / r² for |r| ≤ ½ ln 2.
     ///
@@ -53,6 +55,7 @@ impl Reduced for f32 {
     const TANH_RANGE: f64 = 10.0;
     const NORMAL: (f64, f64, f64) = (f32::MIN_POSITIVE as f64, (1u64 << 24) as f64, 24.0);
     const LARGEST: f64 = f32::MAX as f64;
+    const FADED: f64 = 1e-30;
 
     #[inline(always)]
     unsafe fn exp_tail<V: Lanes<Float = f32>>(r: V) -> V {
@@ -83,6 +86,7 @@ impl Reduced for f64 {
     const TANH_RANGE: f64 = 20.0;
     const NORMAL: (f64, f64, f64) = (f64::MIN_POSITIVE, (1u64 << 54) as f64, 54.0);
     const LARGEST: f64 = f64::MAX;
+    const FADED: f64 = 1e-290;
 
     #[inline(always)]
     unsafe fn exp_tail<V: Lanes<Float = f64>>(r: V) -> V {
@@ -175,7 +179,7 @@ impl<V: Lanes> Elementary for V {
         let e = e.sub(shift);
         // log(1 + f) = f - ½ f² + s (½ f² + tail), s = f / (2 + f): the large terms are added last.
         let f = m.sub(constant(self, 1.0));
-        let s = f.div(f.add(constant(self, 2.0)));
+        let s = f.ratio(f.add(constant(self, 2.0)));
         let half = f.mul(f).mul(constant(self, 0.5));
         // SAFETY: a value of the type exists.
         let tail = unsafe { V::Float::log_tail(s.mul(s)) };
@@ -192,7 +196,7 @@ impl<V: Lanes> Elementary for V {
         let (zero, one) = (constant(self, 0.0), constant(self, 1.0));
         // Through e^-|x|, which cannot overflow, so that the tail to 0 is kept.
         let e = zero.sub(self).min(self).exp();
-        let r = one.div(one.add(e));
+        let r = one.ratio(one.add(e));
         zero.if_greater(self, e.mul(r), r)
     }
 
@@ -205,7 +209,7 @@ impl<V: Lanes> Elementary for V {
         let s = one.scale(n);
         // e²ˣ - 1, without cancellation near 0, where s is 1.
         let e = s.mul_add(q, s.sub(one));
-        e.div(e.add(constant(self, 2.0)))
+        e.ratio(e.add(constant(self, 2.0)))
     }
 }
 

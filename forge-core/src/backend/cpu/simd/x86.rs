@@ -146,6 +146,16 @@ impl Lanes for F32x16 {
         }
     }
     #[inline(always)]
+    fn ratio(self, other: Self) -> Self {
+        // SAFETY: as above.
+        refined(self, other, Self(unsafe { _mm512_rcp14_ps(other.0) }))
+    }
+    #[inline(always)]
+    fn if_ordered(self, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Self(_mm512_mask_mov_ps(no.0, _mm512_cmp_ps_mask::<_CMP_ORD_Q>(self.0, self.0), yes.0)) }
+    }
+    #[inline(always)]
     fn sum(self) -> f32 {
         // SAFETY: as above.
         unsafe { _mm512_reduce_add_ps(self.0) }
@@ -209,6 +219,11 @@ impl Lanes for F64x8 {
             let greater = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(self.0, other.0);
             Self(_mm512_mask_mov_pd(no.0, greater, yes.0))
         }
+    }
+    #[inline(always)]
+    fn if_ordered(self, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Self(_mm512_mask_mov_pd(no.0, _mm512_cmp_pd_mask::<_CMP_ORD_Q>(self.0, self.0), yes.0)) }
     }
     #[inline(always)]
     fn sum(self) -> f64 {
@@ -278,6 +293,16 @@ impl Lanes for F32x8 {
     fn if_greater(self, other: Self, yes: Self, no: Self) -> Self {
         // SAFETY: as above.
         unsafe { Self(_mm256_blendv_ps(no.0, yes.0, _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, other.0))) }
+    }
+    #[inline(always)]
+    fn ratio(self, other: Self) -> Self {
+        // SAFETY: as above.
+        refined(self, other, Self(unsafe { _mm256_rcp_ps(other.0) }))
+    }
+    #[inline(always)]
+    fn if_ordered(self, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Self(_mm256_blendv_ps(no.0, yes.0, _mm256_cmp_ps::<_CMP_ORD_Q>(self.0, self.0))) }
     }
     #[inline(always)]
     fn sum(self) -> f32 {
@@ -356,6 +381,11 @@ impl Lanes for F64x4 {
         unsafe { Self(_mm256_blendv_pd(no.0, yes.0, _mm256_cmp_pd::<_CMP_GT_OQ>(self.0, other.0))) }
     }
     #[inline(always)]
+    fn if_ordered(self, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Self(_mm256_blendv_pd(no.0, yes.0, _mm256_cmp_pd::<_CMP_ORD_Q>(self.0, self.0))) }
+    }
+    #[inline(always)]
     fn sum(self) -> f64 {
         // SAFETY: as above.
         unsafe {
@@ -363,6 +393,17 @@ impl Lanes for F64x4 {
             _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
         }
     }
+}
+
+/// a / b from an estimate of 1 / b of at least 11 bits: one step of Newton's method, then the quotient's remainder is
+/// divided, too.
+#[inline(always)]
+fn refined<V: Lanes<Float = f32>>(a: V, b: V, estimate: V) -> V {
+    // SAFETY: a value of the type exists.
+    let one = unsafe { V::splat(1.0) };
+    let reciprocal = b.neg_mul_add(estimate, one).mul_add(estimate, estimate);
+    let quotient = a.mul(reciprocal);
+    b.neg_mul_add(quotient, a).mul_add(reciprocal, quotient)
 }
 
 /// A mask of the first `n` lanes.
