@@ -34,6 +34,8 @@ fn forecasts(n: usize) -> Forecasts {
         origins: (0..n).collect(),
         actual: vec![1.5; n],
         predicted: vec![f64::NAN; n],
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     }
 }
 

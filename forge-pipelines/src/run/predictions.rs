@@ -214,6 +214,8 @@ fn empty(name: &str, kind: &str, part: &str) -> ParquetResult<Forecasts> {
         origins: Vec::new(),
         actual: Vec::new(),
         predicted: Vec::new(),
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     })
 }
 

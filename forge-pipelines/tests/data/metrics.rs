@@ -78,6 +78,8 @@ fn forecasts(name: &str, kind: ForecastKind, part: Part, origins: &[usize], erro
         origins: origins.to_vec(),
         predicted: actual.iter().map(|y| y + error).collect(),
         actual,
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     }
 }
 
@@ -173,6 +175,8 @@ fn on_walk(name: &str, predict: impl Fn(f64, f64) -> f64) -> (Forecasts, Vec<f64
         origins: (0..300).collect(),
         actual,
         predicted,
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     };
     (forecasts, levels)
 }

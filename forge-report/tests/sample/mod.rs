@@ -38,6 +38,8 @@ fn forecasts(
         actual: steps().map(|(o, h)| values[o + h + 1]).collect(),
         predicted: steps().map(|(o, h)| rule(o, h)).collect(),
         origins,
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     }
 }
 
