@@ -36,7 +36,7 @@ pub struct ExplainedModel {
     pub layers: String,
     /// Shape of a batch of inputs: `[batch, lookback, columns]`, the batch as 0.
     pub input: [usize; 3],
-    /// Numbers that it gives for each window: horizon × targets.
+    /// Numbers that it gives for each window: horizon × targets × quantiles.
     pub outputs: usize,
     /// Trainable scalars.
     pub parameters: usize,
@@ -146,7 +146,10 @@ fn model(cells: &[ResolvedCell], registry: &Registry) -> Option<ExplainedModel> 
     };
     let targets = columns("target").filter(|n| *n > 0)?;
     let features = targets + columns("past")? + columns("future")?;
-    let shape = ModelShape { lookback: size("lookback")?, features, outputs: size("horizon")? * targets };
+    let loss = cells.last()?.actions.get("train").and_then(|train| train.get("loss"));
+    let quantiles = loss.and_then(|loss| loss.get("quantile")?.as_array()).map_or(1, Vec::len);
+    let outputs = size("horizon")? * targets * quantiles;
+    let shape = ModelShape { lookback: size("lookback")?, features, outputs };
     let (kind, params) = registry.model(choice)?;
     let too_large = |v: &Value| v.as_u64().is_some_and(|n| n > LARGEST);
     if params.as_object().is_some_and(|map| map.values().any(too_large)) {

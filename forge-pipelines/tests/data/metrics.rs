@@ -223,12 +223,12 @@ fn conformal_ranks_and_scores() {
     assert_eq!(at(95.0).high[0], test.predicted[0] + 9.0);
     // ⌈20 · 0.96⌉ = 20 of 19 errors: there is no such interval.
     assert!(at(96.0).low[0].is_nan());
-    assert_eq!(at(96.0).score(&test).coverage, None);
-    let score = at(80.0).score(&test);
+    assert_eq!(IntervalScore::of(&at(96.0), &test).coverage, None);
+    let score = IntervalScore::of(&at(80.0), &test);
     close(score.coverage, 1.0);
     close(score.width, 16.0);
     close(score.winkler, 16.0);
-    let narrow = at(50.0).score(&test);
+    let narrow = IntervalScore::of(&at(50.0), &test);
     // Rank 10: 5. Of the errors -8 to 8, eleven lie within, and 2 · (1 + 2 + 3) beyond.
     close(narrow.coverage, 11.0 / 17.0);
     assert_eq!(narrow.coverage_by_step, [narrow.coverage]);

@@ -62,7 +62,7 @@ pub(super) fn fit(
         learner = learner.clip_norm(limit);
     }
     if has_val {
-        learner = learner.callback(OriginalUnits::new(data, params.batch, run));
+        learner = learner.callback(OriginalUnits::new(data, params, run));
     }
     if let Some(plateau) = params.schedule.plateau()? {
         learner = learner.callback(ReduceOnPlateau::new(monitor, plateau));
@@ -178,21 +178,21 @@ impl EventWriter {
 struct OriginalUnits {
     data: Arc<WindowData>,
     context: ScoreContext,
-    batch: usize,
+    params: TrainParams,
     device: Device,
 }
 
 impl OriginalUnits {
-    fn new(data: &Arc<WindowData>, batch: usize, run: &CellRun<'_>) -> Self {
+    fn new(data: &Arc<WindowData>, params: &TrainParams, run: &CellRun<'_>) -> Self {
         let columns = &data.columns;
         let context = ScoreContext::new(&columns.prepared, columns.freq, None, &VAL_METRICS);
-        OriginalUnits { data: data.clone(), context, batch, device: run.device.clone() }
+        OriginalUnits { data: data.clone(), context, params: params.clone(), device: run.device.clone() }
     }
 }
 
 impl Callback for OriginalUnits {
     fn epoch_end(&mut self, state: &mut State<'_>) -> forge_core::Result<Flow> {
-        let forecasts = on_part(state.model, &self.data, Part::Val, "val", self.batch, &self.device)
+        let forecasts = on_part(state.model, &self.data, Part::Val, "val", &self.params, &self.device)
             .map_err(|failure| Error::other(failure.finding.message.clone()))?;
         let table = score(&[forecasts], &[], &self.context).map_err(|e| Error::other(e.to_string()))?;
         for (name, value) in table.scores.iter().flat_map(|s| &s.metrics) {
@@ -208,11 +208,12 @@ pub(super) fn on_part(
     data: &Arc<WindowData>,
     part: Part,
     name: &str,
-    batch: usize,
+    params: &TrainParams,
     device: &Device,
 ) -> Result<Forecasts, Failure> {
-    let outputs = predict(model, &WindowDataset::new(data.clone(), part), batch, device)?;
-    Ok(data.windows.forecasts(&data.columns.prepared, part, name, &outputs.to_vec::<f32>()?)?)
+    let outputs = predict(model, &WindowDataset::new(data.clone(), part), params.batch, device)?;
+    let (prepared, levels) = (&data.columns.prepared, params.loss.levels());
+    Ok(data.windows.forecasts(prepared, part, name, levels, &outputs.to_vec::<f32>()?)?)
 }
 
 /// A model's outputs for the rows after the last known target.

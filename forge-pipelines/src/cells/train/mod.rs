@@ -3,6 +3,7 @@
 mod fit;
 mod model_file;
 mod params;
+mod quantiles;
 mod schedule;
 
 use super::{CellKind, CellRun, Plan, resolved, typed};
@@ -14,7 +15,7 @@ use crate::value::{Fit, ForecastData, Value, ValueKind};
 use fit::{after_the_last, fit, on_part};
 use forge_core::history::{Fact, FitHistory, Output, Part, StopReason};
 use forge_core::nn::Init;
-use model_file::describe;
+use model_file::Description;
 use params::{Restore, TrainParams};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -49,6 +50,11 @@ impl CellKind for Training {
 
     fn plan(&self, cell: &CellSpec, plan: &mut Plan<'_>) {
         plan.fits.push(cell.id.clone());
+        let params = cell.action("train").and_then(|train| plan.spec.read::<TrainParams>(train).ok());
+        if params.is_some_and(|params| !params.loss.levels().is_empty()) {
+            plan.quantile_fits.push(cell.id.clone());
+            quantiles::planned(cell, plan);
+        }
         for name in ["train.loss", "val.loss", "val.mae", "val.rmse", "val.mase"] {
             plan.result(cell, &name.split('.').collect::<Vec<_>>());
         }
@@ -60,6 +66,10 @@ impl CellKind for Training {
         if run.smoke {
             params.epochs = 1;
         }
+        let levels = params.loss.levels().to_vec();
+        if !levels.is_empty() {
+            quantiles::checked(run, &data)?;
+        }
         let Some(action) = run.cell.action("model") else { return Ok(None) };
         let resolved = self.resolve(run.spec, action, run.registry)?;
         let (kind, model_params) =
@@ -67,7 +77,7 @@ impl CellKind for Training {
         let shape = ModelShape {
             lookback: data.windows.params.lookback,
             features: data.windows.features(),
-            outputs: data.windows.params.horizon * data.windows.targets(),
+            outputs: data.windows.params.horizon * data.windows.targets() * levels.len().max(1),
         };
         let mut model = kind.build(&model_params, shape, &Init::new(run.spec.seed).on(run.device))?;
         let mut history = fit(run, &params, &resolved, &data, &mut *model).map_err(|mut failure| {
@@ -86,18 +96,25 @@ impl CellKind for Training {
             // The best epoch is on disk, but the weights that go on are the last.
             history.best_epoch = history.epochs.last().map(|e| e.epoch);
         }
-        let description = describe(run, &resolved, shape, &data, restored);
-        let text = format!("{description:#}\n");
-        crate::run::write_atomic(folder.join("model.json"), text.as_bytes())?;
-        let on = |part| on_part(&*model, &data, part, &run.cell.id, params.batch, run.device);
+        let on = |part| on_part(&*model, &data, part, &run.cell.id, &params, run.device);
         let mut forecasts =
             ForecastData { windows: data.clone(), val: Vec::new(), test: vec![on(Part::Test)?] };
         if !data.windows.is_empty(Part::Val) {
             forecasts.val.push(on(Part::Val)?);
         }
+        let description = Description {
+            model: &resolved,
+            shape,
+            levels: &levels,
+            data: &data,
+            val: forecasts.val.first(),
+            weights: if restored { "best.safetensors" } else { "last.safetensors" },
+        };
+        let text = format!("{:#}\n", description.json(run));
+        crate::run::write_atomic(folder.join("model.json"), text.as_bytes())?;
         let next = after_the_last(&*model, &data, run.device)?;
         report(run, &history, restored);
-        Ok(Some(Value::Fit(Arc::new(Fit { history, forecasts, next }))))
+        Ok(Some(Value::Fit(Arc::new(Fit { history, forecasts, levels, next }))))
     }
 }
 
