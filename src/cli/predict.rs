@@ -1,15 +1,14 @@
 use super::{Cli, terminal, told};
-use crate::pipelines::predict::{Prediction, fits, predict as forecast};
+use crate::pipelines::predict::{Given, Prediction, fits, predict as forecast};
 use crate::pipelines::run::Home;
 use crate::pipelines::{Exit, Registry};
-use serde_json::{Map, json};
-use std::path::Path;
+use serde_json::{Map, Value, json};
 
 /// `forge predict`: forecasts after the last row of a run's data, from its model files alone.
 pub fn predict(
     name: &str,
     only: Option<&str>,
-    history: Option<&Path>,
+    given: Given<'_>,
     cli: &Cli,
     registry: &Registry,
 ) -> Exit {
@@ -26,7 +25,7 @@ pub fn predict(
     }
     let mut predictions = Vec::new();
     for id in chosen {
-        match forecast(&dir, id, history, registry) {
+        match forecast(&dir, id, given, registry) {
             Ok(prediction) => predictions.push(prediction),
             Err(failure) => return super::failed(&failure, &format!("fit `{id}`")),
         }
@@ -40,23 +39,56 @@ pub fn predict(
     Exit::Ok
 }
 
-fn as_json(prediction: &Prediction) -> serde_json::Value {
-    let step = |(n, step): (usize, &crate::pipelines::predict::PredictedStep)| {
-        let named = prediction.targets.iter().cloned().zip(step.values.iter().map(|v| json!(v)));
-        json!({"step": n + 1, "time": step.time, "values": named.collect::<Map<_, _>>()})
+/// Values by target.
+fn by_target<T>(prediction: &Prediction, step: usize, value: impl Fn(usize) -> T) -> Map<String, Value>
+where
+    Value: From<T>,
+{
+    let first = step * prediction.targets.len();
+    let named = prediction.targets.iter().enumerate();
+    named.map(|(k, name)| (name.clone(), Value::from(value(first + k)))).collect()
+}
+
+fn as_json(prediction: &Prediction) -> Value {
+    let step = |(n, time): (usize, &String)| {
+        let quantiles: Map<String, Value> = prediction
+            .quantiles
+            .iter()
+            .map(|q| (q.level.to_string(), by_target(prediction, n, |i| q.values[i]).into()))
+            .collect();
+        let intervals: Map<String, Value> = prediction
+            .intervals
+            .iter()
+            .map(|v| (v.level.to_string(), by_target(prediction, n, |i| vec![v.low[i], v.high[i]]).into()))
+            .collect();
+        let mut step = json!({
+            "step": n + 1, "time": time, "values": by_target(prediction, n, |i| prediction.values[i]),
+        });
+        for (key, values) in [("quantiles", quantiles), ("intervals", intervals)] {
+            if !values.is_empty() {
+                step[key] = values.into();
+            }
+        }
+        step
     };
     json!({
         "fit": prediction.fit,
         "after": prediction.after,
-        "steps": prediction.steps.iter().enumerate().map(step).collect::<Vec<_>>(),
+        "steps": prediction.times.iter().enumerate().map(step).collect::<Vec<_>>(),
     })
 }
 
 fn print(prediction: &Prediction) {
     terminal::line(&format!("{}: after {}", prediction.fit, prediction.after));
-    for step in &prediction.steps {
-        let values = prediction.targets.iter().zip(&step.values);
-        let words: Vec<String> = values.map(|(name, value)| format!("{name} {value:.6}")).collect();
-        terminal::line(&format!("  {}  {}", step.time, words.join("  ")));
+    for (n, time) in prediction.times.iter().enumerate() {
+        let mut words = vec![format!("  {time}")];
+        for (k, name) in prediction.targets.iter().enumerate() {
+            let i = n * prediction.targets.len() + k;
+            words.push(format!("{name} {:.6}", prediction.values[i]));
+            words.extend(prediction.quantiles.iter().map(|q| format!("q{} {:.6}", q.level, q.values[i])));
+            let known = prediction.intervals.iter().filter(|v| v.low[i].is_finite() && v.high[i].is_finite());
+            words.extend(known.map(|v| format!("{} % {:.6} to {:.6}", v.level, v.low[i], v.high[i])));
+        }
+        terminal::line(&words.join("  "));
     }
 }

@@ -170,6 +170,18 @@ pub enum Output {
         /// Fits first, then baselines, all on the same origins.
         forecasts: Vec<Forecasts>,
     },
+    /// What happened less what was forecast.
+    Residuals {
+        /// Times of all rows of the data.
+        axis: TimeAxis,
+        /// Fits first, then baselines, all on the same origins.
+        forecasts: Vec<Forecasts>,
+    },
+    /// The metrics of a table at each step ahead.
+    ErrorByHorizon {
+        /// The table.
+        table: SkillTable,
+    },
     /// A metric over two groupings of the forecasts.
     Heatmap {
         /// The metric, by fit or baseline.

@@ -1,4 +1,5 @@
-use super::score_tables::{by_horizon, directions, intervals};
+use super::groups::{GroupParam, Grouped};
+use super::score_tables::{by_horizon, directions, intervals, number};
 use super::{CellKind, CellRun, Plan, baseline, resolved, typed};
 use crate::failure::Failure;
 use crate::guards;
@@ -56,19 +57,6 @@ fn level_list(_: &mut SchemaGenerator) -> Schema {
         "type": "array", "minItems": 1, "examples": [[80, 95]],
         "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
     })
-}
-
-/// What metrics can be grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(extend("x-later" = serde_json::json!({
-    "hour": "groups by the hour of the target row come with the weather example",
-    "weekday": "groups by the calendar come with the weather example",
-    "month": "groups by the calendar come with the weather example",
-})))]
-enum GroupParam {
-    /// Steps ahead.
-    Horizon,
 }
 
 impl Default for EvaluateParams {
@@ -159,6 +147,7 @@ impl CellKind for Evaluate {
                 .help("write `part: test`, or leave `intervals` out"),
             );
         }
+        without_spread(&params, action, &fits, cell, plan);
         for level in params.intervals.iter().flat_map(|i| &i.conformal) {
             for name in fits.iter().chain(&baselines) {
                 plan.result(cell, &[name, "coverage", &level.to_string()]);
@@ -221,23 +210,33 @@ impl CellKind for Evaluate {
             }
             unique
         };
-        let (scored, val) = (on(part), on(Part::Val));
+        let (mut scored, val) = (on(part), on(Part::Val));
+        scored.sort_by_key(|f| f.kind == ForecastKind::Baseline);
         let season = params.season.map(NonZeroUsize::get);
         let columns = &windows.columns;
         let context = ScoreContext::new(&columns.prepared, columns.freq, season, &params.metrics);
+        let mut interval_table = None;
+        for by in &params.by {
+            by.suits(&columns.prepared.time, columns.freq).map_err(|p| unsuited(run, p))?;
+        }
+        if let Some(levels) = params.intervals.as_ref().map(|i| &i.conformal) {
+            interval_table = Some(intervals(run, levels, &mut scored, &val, &columns.prepared)?);
+        }
         let table = score(&scored, &val, &context)?;
         results(run, &table, &params.metrics);
         run.summary = summary(&table);
         run.outputs.push(Output::from(table.clone()));
-        if params.by.contains(&GroupParam::Horizon) {
-            run.outputs.extend(by_horizon(&table));
+        let grouped = Grouped { prepared: &columns.prepared, forecasts: &scored, context: &context };
+        for by in &params.by {
+            run.outputs.extend(match by {
+                GroupParam::Horizon => by_horizon(&table),
+                by => grouped.tables(*by, number),
+            });
         }
         if params.metrics.contains(&MetricParam::Direction) {
             directions(run, &scored, &context.levels);
         }
-        if let Some(levels) = params.intervals.map(|i| i.conformal) {
-            intervals(run, &levels, &scored, &val, &columns.prepared)?;
-        }
+        run.outputs.extend(interval_table);
         let claims_skill =
             run.spec.claims.iter().any(|c| c.address.parts().iter().any(|part| part == "skill"));
         for forecasts in &scored {
@@ -246,7 +245,47 @@ impl CellKind for Evaluate {
                 found.filter_map(|(k, levels)| guards::repeats_last(forecasts, k, levels, claims_skill));
             run.notices.extend(found);
         }
-        Ok(Some(Value::Scores(Arc::new(ScoreData { table, forecasts: scored, windows }))))
+        Ok(Some(Value::Scores(Arc::new(ScoreData { table, forecasts: scored, windows, context }))))
+    }
+}
+
+/// Metrics of quantiles or intervals of fits that have none.
+fn without_spread(
+    params: &EvaluateParams,
+    action: &ActionSpec,
+    fits: &[String],
+    cell: &CellSpec,
+    plan: &mut Plan<'_>,
+) {
+    let points: Vec<&String> = fits.iter().filter(|id| !plan.quantile_fits.contains(id)).collect();
+    let Some(first) = points.first() else { return };
+    for (n, metric) in params.metrics.iter().enumerate() {
+        let conformal = metric.needs_interval() && params.intervals.is_some();
+        if conformal || !(metric.needs_quantiles() || metric.needs_interval()) {
+            continue;
+        }
+        let (name, needed) = (metric.name(), if metric.needs_quantiles() { "quantiles" } else { "an interval" });
+        let place = plan.spec.document().place_of(&action.path.key("metrics").index(n));
+        let mut finding = Diagnostic::error("E0175", format!("`{name}` judges {needed}, and `{first}` forecasts points"))
+            .at(place, format!("needs {needed}"))
+            .cell(&cell.id)
+            .help(format!("write `loss: {{quantile: [0.1, 0.5, 0.9]}}` in the `train` of `{first}`"));
+        if metric.needs_interval() {
+            finding = finding.help("or `intervals: {conformal: [80]}` beside the metrics");
+        }
+        plan.findings.push(finding);
+    }
+}
+
+/// The failure with the place of the groups in the spec.
+fn unsuited(run: &CellRun<'_>, problem: crate::data_error::Problem) -> Failure {
+    let failure = Failure::from(crate::DataError::from(problem));
+    match run.cell.action("evaluate") {
+        Some(action) => {
+            let place = run.spec.document().place_of(&action.path.key("by"));
+            failure.at(place, "cannot group by this")
+        }
+        None => failure,
     }
 }
 

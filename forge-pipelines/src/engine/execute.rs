@@ -14,7 +14,7 @@ use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Diagnostics, Path a
 use crate::value::Value;
 use forge_core::Device;
 use forge_core::history::{
-    CellRecord, CellState, Fact, Forecasts, Level, Notebook, Notice, Output, SourceRecord, TimeAxis,
+    CellRecord, CellState, Fact, Forecasts, Interval, Level, Notebook, Notice, Output, SourceRecord, TimeAxis,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -439,8 +439,15 @@ impl Session<'_> {
         }
         let mut unique: Vec<Forecasts> = Vec::new();
         for f in all {
-            if !unique.iter().any(|u| u.name == f.name && u.part == f.part && u.horizon == f.horizon) {
-                unique.push(f);
+            let same = |u: &&mut Forecasts| u.name == f.name && u.part == f.part && u.horizon == f.horizon;
+            match unique.iter_mut().find(same) {
+                // An evaluation adds the intervals that it calibrated.
+                Some(known) => {
+                    let new = |i: &&Interval| !known.intervals.iter().any(|own| own.level == i.level);
+                    let more: Vec<Interval> = f.intervals.iter().filter(new).cloned().collect();
+                    known.intervals.extend(more);
+                }
+                None => unique.push(f),
             }
         }
         axis.map(|axis| (axis, unique))

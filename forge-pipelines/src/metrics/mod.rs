@@ -12,7 +12,7 @@ mod spread;
 
 pub use conformal::{IntervalScore, Margins, conformal};
 pub use direction::{Direction, direction};
-pub use score::{ScoreContext, pooled, score};
+pub use score::{ScoreContext, by_group, score};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -107,42 +107,39 @@ fn common_origins(forecasts: &[Forecasts]) -> BTreeSet<usize> {
 
 fn score_one(forecasts: &Forecasts, origins: &BTreeSet<usize>, context: &ScoreContext) -> Score {
     let mut score = Score::of(forecasts);
-    let of_common = |origin: usize| origins.contains(&origin);
-    let all = sample(forecasts, context, |origin, _| of_common(origin));
-    let steps: Vec<Sample> = (0..forecasts.horizon)
-        .map(|h| sample(forecasts, context, |origin, step| step == h && of_common(origin)))
-        .collect();
+    let all = samples(forecasts, context, 1, |origin, _| origins.contains(&origin).then_some(0));
+    let steps = samples(forecasts, context, forecasts.horizon, |origin, step| {
+        origins.contains(&origin).then_some(step)
+    });
     for metric in &context.metrics {
         let name = metric.name().to_string();
-        score.metrics.push((name.clone(), metric.compute(&all)));
+        score.metrics.push((name.clone(), all.iter().find_map(|s| metric.compute(s))));
         score.by_step.push((name, steps.iter().map(|s| metric.compute(s)).collect()));
     }
     score
 }
 
-/// A metric over those forecasts that `of` takes, given the row of the origin and the step ahead (from 0). `None` where it
-/// is not defined, such as over none.
-pub fn pooled(
+/// A metric over each of `groups` groups of forecasts. `of` names the group, given the row of the origin and the step
+/// ahead (from 0); forecasts of none are left out. `None` where the metric is not defined, such as over no forecast.
+pub fn by_group(
     metric: MetricParam,
     forecasts: &Forecasts,
     context: &ScoreContext,
-    of: impl Fn(usize, usize) -> bool,
-) -> Option<f64> {
-    metric.compute(&sample(forecasts, context, of))
+    groups: usize,
+    of: impl Fn(usize, usize) -> Option<usize>,
+) -> Vec<Option<f64>> {
+    samples(forecasts, context, groups, of).iter().map(|sample| metric.compute(sample)).collect()
 }
 
-fn sample(forecasts: &Forecasts, context: &ScoreContext, of: impl Fn(usize, usize) -> bool) -> Sample {
-    let empty = || vec![Vec::new(); forecasts.targets.len()];
-    let mut sample = Sample {
-        targets: empty(),
-        origins: empty(),
-        scales: context.scales.clone(),
-        square_scales: context.square_scales.clone(),
-        levels: forecasts.quantiles.iter().map(|q| q.level).collect(),
-        quantiles: empty(),
-        tails: None,
-        ends: vec![Vec::new(); forecasts.targets.len()],
-    };
+/// The sample of each group; see [`by_group`].
+fn samples(
+    forecasts: &Forecasts,
+    context: &ScoreContext,
+    groups: usize,
+    of: impl Fn(usize, usize) -> Option<usize>,
+) -> Vec<Sample> {
+    let targets = forecasts.targets.len();
+    let empty = || vec![Vec::new(); targets];
     // The interval between the outer quantiles, or the first one that was calibrated.
     let interval = match (forecasts.quantiles.as_slice(), forecasts.intervals.first()) {
         ([first, .., last], _) => Some((first.level, 1.0 - last.level, &first.values, &last.values)),
@@ -152,11 +149,22 @@ fn sample(forecasts: &Forecasts, context: &ScoreContext, of: impl Fn(usize, usiz
         }
         _ => None,
     };
-    sample.tails = interval.map(|(below, above, ..)| (below, above));
+    let sample = || Sample {
+        targets: vec![Vec::new(); targets],
+        origins: empty(),
+        scales: context.scales.clone(),
+        square_scales: context.square_scales.clone(),
+        levels: forecasts.quantiles.iter().map(|q| q.level).collect(),
+        quantiles: empty(),
+        tails: interval.map(|(below, above, ..)| (below, above)),
+        ends: vec![Vec::new(); targets],
+    };
+    let mut samples: Vec<Sample> = (0..groups).map(|_| sample()).collect();
     let at = |values: &[f64], i: usize| values.get(i).copied().unwrap_or(f64::NAN);
     for (o, row) in forecasts.origins.iter().enumerate() {
-        for step in (0..forecasts.horizon).filter(|step| of(*row, *step)) {
-            for k in 0..forecasts.targets.len() {
+        for step in 0..forecasts.horizon {
+            let Some(sample) = of(*row, step).and_then(|group| samples.get_mut(group)) else { continue };
+            for k in 0..targets {
                 let i = forecasts.index(o, step, k);
                 if forecasts.actual[i].is_finite() {
                     sample.targets[k].push((forecasts.actual[i], forecasts.predicted[i]));
@@ -168,7 +176,7 @@ fn sample(forecasts: &Forecasts, context: &ScoreContext, of: impl Fn(usize, usiz
             }
         }
     }
-    sample
+    samples
 }
 
 /// The best baseline on validation, by metric, for metrics that have a skill.

@@ -173,6 +173,9 @@ fn words(output: &Output, top: usize) -> Option<Shown<'_>> {
         Output::DataOverview { .. }
         | Output::LearningCurves { .. }
         | Output::Forecast { .. }
+        | Output::Residuals { .. }
+        | Output::ErrorByHorizon { .. }
+        | Output::Heatmap { .. }
         | Output::Plotly { .. } => None,
     }
 }

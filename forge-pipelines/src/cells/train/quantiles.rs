@@ -6,18 +6,29 @@ use crate::spec::{CellSpec, Diagnostic, Spec};
 use crate::value::WindowData;
 use crate::windows::WindowParams;
 use forge_core::{Result, Tensor};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Levels of quantiles, ascending and all different.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<f64>", into = "Vec<f64>")]
-#[schemars(
-    example = &[0.1, 0.5, 0.9],
-    extend("minItems" = 1),
-    inner(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))
-)]
 pub(super) struct Quantiles(Vec<f64>);
+
+impl JsonSchema for Quantiles {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantiles".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Levels of quantiles, each between 0 and 1.",
+            "type": "array", "minItems": 1, "uniqueItems": true,
+            "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            "examples": [[0.1, 0.5, 0.9]],
+        })
+    }
+}
 
 impl TryFrom<Vec<f64>> for Quantiles {
     type Error = String;
