@@ -14,7 +14,7 @@ use std::path::Path;
 const SPEC: &[u8] = b"forge: 1\r\ntask: forecast # kept byte for byte \xc3\xbc\n";
 
 fn spec(title: &str) -> NewRun<'_> {
-    NewRun { title, task: "forecast", spec: SPEC, overrides: &[], tags: &[] }
+    NewRun { title, task: "forecast", spec: SPEC, overrides: &[], tags: &[], parent: None }
 }
 
 fn at(time: &str) -> Timestamp {

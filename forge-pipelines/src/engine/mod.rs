@@ -6,6 +6,9 @@ mod execute;
 mod explain;
 mod lock;
 mod plan;
+mod seeds;
+mod session;
+mod spread;
 mod verdict;
 
 pub use execute::{Finished, Renderer, RunOptions, Subscriber, execute};

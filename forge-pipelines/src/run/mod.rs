@@ -42,4 +42,4 @@ pub use home::{Home, RunSummary};
 pub use lease::LeaseRecord;
 pub use log::{EventLog, MetricLog};
 pub use predictions::{read_predictions, write_predictions};
-pub use record::{Metrics, RUN_SCHEMA, RunRecord, RunState, SMOKE};
+pub use record::{Metrics, RUN_SCHEMA, RunRecord, RunState, SEED, SMOKE};
