@@ -109,6 +109,132 @@ fn predict_gives_what_the_run_forecast_from_the_same_rows() {
     assert!(err(&short).contains("rows of history are too few"), "{}", err(&short));
 }
 
+/// Rows of a day each: `y` follows `promo` of the same day, which is known ahead; the last `open` days have no `y` yet.
+fn days(from: usize, to: usize, open: usize, columns: &str) -> String {
+    let start: jiff::civil::Date = "2020-01-01".parse().unwrap();
+    let row = |n: usize| {
+        let promo = ((n * 7919) % 13) as f64;
+        let y = if n + open < to {
+            format!("{:.3}", 5.0 + 2.0 * promo + (n as f64 / 9.0).sin())
+        } else {
+            String::new()
+        };
+        let day = start.checked_add(jiff::Span::new().days(n as i64)).unwrap();
+        match columns {
+            "day,promo" => format!("{day},{promo}\n"),
+            _ => format!("{day},{y},{promo}\n"),
+        }
+    };
+    format!("{columns}\n{}", (from..to).map(row).collect::<String>())
+}
+
+/// A run with quantiles, an input that is known ahead, and three rows that are still to come.
+const AHEAD: &str = "\
+forge: 1
+task: forecast
+cells:
+  - data: {csv: days.csv, time: day, freq: 1d}
+  - check: {missing_target: ok}
+  - split: {by: time, train: 70%, val: 15%, test: 15%}
+  - target: {y: [standardize]}
+    future: {calendar: [weekday], promo: [standardize]}
+  - window: {lookback: 6, horizon: 3}
+  - id: lstm
+    model: {lstm: {hidden: 4}}
+    train: {epochs: 3, loss: {quantile: [0.9, 0.1, 0.5]}}
+  - id: score
+    evaluate: {metrics: [mae, pinball, crps, coverage, width, winkler], intervals: {conformal: [80]}}
+  - id: next
+    forecast: {next: horizon, conformal: [80]}
+";
+
+#[test]
+fn predict_knows_quantiles_intervals_and_what_is_known_ahead() {
+    let place = Place::new(AHEAD);
+    fs::write(place.path("days.csv"), days(0, 300, 3, "day,y,promo")).unwrap();
+    let run = place.forge(&["run", "spec.yaml"]);
+    assert_eq!(run.status.code(), Some(0), "{}", err(&run));
+    let dir = place.latest();
+
+    // The table: quantiles in order whatever the spec's, the point forecast is the median, 80 % has its ends.
+    let tables = dir.predictions().unwrap();
+    let test = tables.iter().find(|f| f.name == "lstm" && f.part.name() == "test").unwrap();
+    assert_eq!(test.quantiles.iter().map(|q| q.level).collect::<Vec<_>>(), [0.1, 0.5, 0.9]);
+    assert_eq!(test.quantiles[1].values, test.predicted);
+    for i in 0..test.predicted.len() {
+        let [low, mid, high] = [0, 1, 2].map(|q| test.quantiles[q].values[i]);
+        assert!(low <= mid && mid <= high, "crossed at {i}");
+        let interval = &test.intervals[0];
+        assert!((interval.low[i] + interval.high[i] - 2.0 * mid).abs() < 1e-9, "not about the forecast");
+    }
+    let within =
+        |i: &usize| (test.quantiles[0].values[*i]..=test.quantiles[2].values[*i]).contains(&test.actual[*i]);
+    let known: Vec<usize> = (0..test.actual.len()).filter(|i| test.actual[*i].is_finite()).collect();
+    let coverage = known.iter().filter(|i| within(i)).count() as f64 / known.len() as f64;
+    let metrics = dir.record().unwrap().metrics;
+    assert!((metrics["score.result.lstm.coverage"].unwrap() - coverage).abs() < 1e-12);
+    assert_eq!(metrics["score.result.last.pinball"], None, "a point forecast has no quantiles");
+    assert_eq!(metrics["score.result.last.crps"], metrics["score.result.last.mae"]);
+    assert!(tables.iter().any(|f| f.name == "last" && f.quantiles.is_empty() && f.intervals.len() == 1));
+
+    // The model file alone, the same file as a history, and history and future apart all say the same.
+    fs::write(place.path("past.csv"), days(0, 297, 0, "day,y,promo")).unwrap();
+    fs::write(place.path("ahead.csv"), days(290, 310, 0, "day,promo")).unwrap();
+    let forecast = |args: &[&str]| -> Value {
+        let output = place.forge(&[&["predict", "--json"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        serde_json::from_str::<Value>(&out(&output)).unwrap()["forecasts"][0]["steps"].clone()
+    };
+    let alone = forecast(&[]);
+    assert_eq!(alone, forecast(&["--csv", "days.csv"]));
+    assert_eq!(alone, forecast(&["--csv", "past.csv", "--future", "ahead.csv"]));
+    assert_eq!(alone, forecast(&["--future", "ahead.csv"]));
+    let events = dir.events().unwrap();
+    let said = |name: &str| {
+        events.iter().find_map(|line| match &line.event {
+            azuraforge::pipelines::run::RunEvent::Metric { id, name: own, value }
+                if id == "next" && own == name =>
+            {
+                *value
+            }
+            _ => None,
+        })
+    };
+    for (n, time) in ["2020-10-24", "2020-10-25", "2020-10-26"].into_iter().enumerate() {
+        let step = &alone[n];
+        assert_eq!(step["time"], time);
+        let value = step["values"]["y"].as_f64().unwrap();
+        assert!(
+            (value - said(&format!("result.y.{}", n + 1)).unwrap()).abs() < 1e-5,
+            "the run's own forecast"
+        );
+        assert_eq!(step["quantiles"]["0.5"]["y"].as_f64().unwrap(), value);
+        let ends: Vec<f64> =
+            step["intervals"]["80"]["y"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        assert!(ends[0] < value && value < ends[1], "{ends:?}");
+    }
+    // Another future, another forecast.
+    fs::write(
+        place.path("other.csv"),
+        days(290, 310, 0, "day,promo").replace("2020-10-26,0", "2020-10-26,12"),
+    )
+    .unwrap();
+    assert_ne!(alone, forecast(&["--future", "other.csv"]));
+
+    let refused = |args: &[&str], words: &str| {
+        let output = place.forge(&[&["predict"], args].concat());
+        assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+        assert!(err(&output).contains(words), "{words}: {}", err(&output));
+    };
+    refused(&["--csv", "past.csv"], "`past.csv` has no row for 2020-10-24, step 1 of 3 after 2020-10-23");
+    fs::write(place.path("short.csv"), days(290, 298, 0, "day,promo")).unwrap();
+    refused(&["--future", "short.csv"], "`short.csv` has no row for 2020-10-25, step 2 of 3");
+    fs::write(place.path("gap.csv"), "day,promo\n2020-10-24,1\n2020-10-25,\n2020-10-26,2\n").unwrap();
+    refused(&["--future", "gap.csv"], "`promo` has no value at 2020-10-25");
+    fs::write(place.path("named.csv"), "day,promotion\n2020-10-24,1\n2020-10-25,2\n2020-10-26,2\n").unwrap();
+    refused(&["--future", "named.csv"], "`promo`");
+}
+
 fn lines_of(head: &str, rows: usize) -> String {
     let row = |n: usize| format!("2020-01-{:02},{},{}\n", n + 1, 10.0 + n as f64 / 7.0, 1000 + n * n);
     format!("{head}\n{}", (0..rows).map(row).collect::<String>())
@@ -171,7 +297,7 @@ fn explain_gives_shapes_parameters_and_the_origin_of_every_value() {
 #[test]
 fn every_code_that_a_message_can_show_is_explained() {
     let place = Place::new(SPEC);
-    for code in ["E0102", "e0310", "L03", "E0390", "E0391", "E0701", "E0703", "E0901"] {
+    for code in ["E0102", "e0310", "L03", "E0175", "E0176", "E0390", "E0391", "E0701", "E0703", "E0901"] {
         let output = place.forge(&["explain", code]);
         let words = out(&output);
         assert_eq!(output.status.code(), Some(0), "{}", err(&output));

@@ -73,7 +73,12 @@ pub fn fits(dir: &RunDir) -> Result<Vec<String>, RunError> {
 /// # Errors
 /// A file that is missing or damaged, a model of a kind that `registry` does not have, a history that is too short, a
 /// value that should be known ahead and is not.
-pub fn predict(dir: &RunDir, fit: &str, given: Given<'_>, registry: &Registry) -> Result<Prediction, Failure> {
+pub fn predict(
+    dir: &RunDir,
+    fit: &str,
+    given: Given<'_>,
+    registry: &Registry,
+) -> Result<Prediction, Failure> {
     let file: ModelFile = dir.read_json(&format!("fits/{fit}/model.json"))?;
     file.check(fit)?;
     let history = History::of(&file, given)?;
@@ -156,8 +161,10 @@ fn input(file: &ModelFile, history: &History) -> Result<Vec<f32>, Failure> {
     };
     for kind in &file.calendar {
         for ahead in [0, file.horizon] {
-            let pairs: Vec<[f64; 2]> =
-                (0..lookback).filter_map(|t| instants.get(t + ahead).or(instants.last())).map(|t| kind.pair(*t)).collect();
+            let pairs: Vec<[f64; 2]> = (0..lookback)
+                .filter_map(|t| instants.get(t + ahead).or(instants.last()))
+                .map(|t| kind.pair(*t))
+                .collect();
             for part in [0, 1] {
                 set(later, &mut pairs.iter().map(|pair| pair[part] as f32));
                 later += 1;

@@ -13,7 +13,7 @@ pub use event::{Event, StopReason};
 pub use fit::{EpochRecord, FitHistory, MetricPoint};
 pub use forecast::{ForecastKind, Forecasts, Interval, Part, QuantileForecast, Score, SkillTable};
 pub use notebook::{
-    AssertOutcome, CellRecord, CellState, Fact, HeatLayer, Heatmap, Level, Notebook, Notice, Output, SourceRecord,
-    Table, Verdict,
+    AssertOutcome, CellRecord, CellState, Fact, HeatLayer, Heatmap, Level, Notebook, Notice, Output,
+    SourceRecord, Table, Verdict,
 };
 pub use series::{SeriesOverview, TimeAxis};

@@ -264,12 +264,14 @@ fn without_spread(
         if conformal || !(metric.needs_quantiles() || metric.needs_interval()) {
             continue;
         }
-        let (name, needed) = (metric.name(), if metric.needs_quantiles() { "quantiles" } else { "an interval" });
+        let (name, needed) =
+            (metric.name(), if metric.needs_quantiles() { "quantiles" } else { "an interval" });
         let place = plan.spec.document().place_of(&action.path.key("metrics").index(n));
-        let mut finding = Diagnostic::error("E0175", format!("`{name}` judges {needed}, and `{first}` forecasts points"))
-            .at(place, format!("needs {needed}"))
-            .cell(&cell.id)
-            .help(format!("write `loss: {{quantile: [0.1, 0.5, 0.9]}}` in the `train` of `{first}`"));
+        let mut finding =
+            Diagnostic::error("E0175", format!("`{name}` judges {needed}, and `{first}` forecasts points"))
+                .at(place, format!("needs {needed}"))
+                .cell(&cell.id)
+                .help(format!("write `loss: {{quantile: [0.1, 0.5, 0.9]}}` in the `train` of `{first}`"));
         if metric.needs_interval() {
             finding = finding.help("or `intervals: {conformal: [80]}` beside the metrics");
         }

@@ -136,7 +136,9 @@ impl CellKind for Forecast {
         for (k, target) in next.targets.iter().enumerate() {
             let mut head = vec!["time".to_string(), "forecast".to_string()];
             head.extend(next.quantiles.iter().map(|q| format!("q{}", q.level)));
-            head.extend(next.intervals.iter().flat_map(|i| [format!("{} % from", i.level), "to".to_string()]));
+            head.extend(
+                next.intervals.iter().flat_map(|i| [format!("{} % from", i.level), "to".to_string()]),
+            );
             let mut rows = Vec::new();
             for step in 0..steps {
                 let i = next.index(0, step, k);

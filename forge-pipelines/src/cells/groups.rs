@@ -95,7 +95,8 @@ impl Grouped<'_> {
 
     /// The group of a forecast, given the row of its origin and the step ahead (from 0).
     fn of(&self, by: GroupParam) -> impl Fn(usize, usize) -> Option<usize> {
-        let places: Vec<Option<usize>> = self.prepared.time.times().iter().map(|time| by.place(*time)).collect();
+        let places: Vec<Option<usize>> =
+            self.prepared.time.times().iter().map(|time| by.place(*time)).collect();
         move |origin, step| match by {
             GroupParam::Horizon => Some(step),
             _ => places.get(origin + step + 1).copied().flatten(),
@@ -114,9 +115,12 @@ impl Grouped<'_> {
             let known = labels.iter().enumerate().map(|(group, label)| (label, row(group)));
             let rows = known
                 .filter(|(_, values)| values.iter().any(Option::is_some))
-                .map(|(label, values)| std::iter::once(label.clone()).chain(values.into_iter().map(&number)).collect())
+                .map(|(label, values)| {
+                    std::iter::once(label.clone()).chain(values.into_iter().map(&number)).collect()
+                })
                 .collect();
-            let caption = format!("{} by {} of the target row: {}", metric.name(), by.title(), metric.definition());
+            let caption =
+                format!("{} by {} of the target row: {}", metric.name(), by.title(), metric.definition());
             Output::Table { table: Table { caption, head, rows, numeric: 1 } }
         };
         self.context.metrics.iter().map(table).collect()
@@ -126,7 +130,8 @@ impl Grouped<'_> {
     pub fn heatmap(&self, metric: MetricParam, x: GroupParam, y: GroupParam) -> Heatmap {
         let (columns, rows) = (x.labels(self.horizon()), y.labels(self.horizon()));
         let (column, row) = (self.of(x), self.of(y));
-        let cell = |origin: usize, step: usize| Some(row(origin, step)? * columns.len() + column(origin, step)?);
+        let cell =
+            |origin: usize, step: usize| Some(row(origin, step)? * columns.len() + column(origin, step)?);
         let layer = |f: &Forecasts| {
             let values = by_group(metric, f, self.context, rows.len() * columns.len(), cell);
             HeatLayer {

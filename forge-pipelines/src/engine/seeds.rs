@@ -108,10 +108,12 @@ impl Child<'_> {
     /// Its directory once it is done: by an earlier process, or now. The inner error is how it ended otherwise.
     fn dir(&self, active: &mut ActiveRun) -> Result<Result<RunDir, Finished>, Failure> {
         if let Some(done) = self.done(active)? {
+            list(active, &done)?;
             return Ok(Ok(done));
         }
         if self.options.interrupt.load(Ordering::Relaxed) {
-            let ended = Finished { exit: Exit::Interrupted, dir: None, report: None, findings: None, verdict: None };
+            let ended =
+                Finished { exit: Exit::Interrupted, dir: None, report: None, findings: None, verdict: None };
             return Ok(Err(ended));
         }
         active.note(format!("seed {} of {} seeds", self.seed, self.planned.spec.seeds))?;
@@ -122,12 +124,7 @@ impl Child<'_> {
         let planned = Planned { spec, ..*self.planned };
         let ended = once(&planned, self.registry, self.options, self.place);
         let Some(dir) = ended.dir.clone() else { return Ok(Err(ended)) };
-        let id = dir.id().to_string();
-        active.update(|record| {
-            if !record.children.contains(&id) {
-                record.children.push(id);
-            }
-        })?;
+        list(active, &dir)?;
         Ok(if ended.exit == Exit::Ok { Ok(dir) } else { Err(ended) })
     }
 
@@ -149,6 +146,15 @@ impl Child<'_> {
             None => Ok(None),
         }
     }
+}
+
+/// Notes the run of a seed in the record of them all.
+fn list(active: &mut ActiveRun, child: &RunDir) -> Result<(), Failure> {
+    let id = child.id().to_string();
+    if !active.record().children.contains(&id) {
+        active.update(|record| record.children.push(id))?;
+    }
+    Ok(())
 }
 
 /// What stands in the strip above the report.

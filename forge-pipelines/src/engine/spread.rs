@@ -6,7 +6,8 @@ use crate::failure::Failure;
 use crate::run::{Metrics, RunDir, RunEvent};
 use crate::spec::Spec;
 use forge_core::history::{
-    CellRecord, CellState, FitHistory, ForecastKind, Level, Notebook, Notice, Output, Score, SkillTable, Table,
+    CellRecord, CellState, FitHistory, ForecastKind, Level, Notebook, Notice, Output, Score, SkillTable,
+    Table,
 };
 
 /// A finished run of one seed.
@@ -154,7 +155,8 @@ impl Spread {
                 Output::LearningCurves { fits: alike.iter().zip(runs).flat_map(of).collect() }
             }
             Output::Prose { .. } => {
-                let lookup = |address: &str| Some(self.means.get(address).copied().flatten().unwrap_or(f64::NAN));
+                let lookup =
+                    |address: &str| Some(self.means.get(address).copied().flatten().unwrap_or(f64::NAN));
                 let filled = spec.cell(cell).and_then(|cell| spec.prose(cell, lookup).ok());
                 filled.map_or_else(|| first.clone(), |markdown| Output::Prose { markdown })
             }
@@ -212,7 +214,8 @@ fn mean_table(tables: &[&SkillTable]) -> Option<SkillTable> {
     for (n, score) in mean.scores.iter_mut().enumerate() {
         let same: Vec<&Score> = tables.iter().filter_map(|table| table.scores.get(n)).collect();
         for (m, (_, value)) in score.metrics.iter_mut().enumerate() {
-            let values: Vec<Option<f64>> = same.iter().map(|s| s.metrics.get(m).and_then(|(_, v)| *v)).collect();
+            let values: Vec<Option<f64>> =
+                same.iter().map(|s| s.metrics.get(m).and_then(|(_, v)| *v)).collect();
             *value = moments(&values).0;
         }
         for (m, (_, steps)) in score.by_step.iter_mut().enumerate() {

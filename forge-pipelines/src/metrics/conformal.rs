@@ -112,8 +112,9 @@ impl IntervalScore {
     /// Coverage, width and losses of an interval on what happened.
     pub fn of(interval: &Interval, test: &Forecasts) -> IntervalScore {
         let alpha = 1.0 - interval.level / 100.0;
-        let known =
-            |i: &usize| test.actual[*i].is_finite() && interval.low[*i].is_finite() && interval.high[*i].is_finite();
+        let known = |i: &usize| {
+            test.actual[*i].is_finite() && interval.low[*i].is_finite() && interval.high[*i].is_finite()
+        };
         let mean = |rows: &[usize], term: &dyn Fn(f64, f64, f64) -> f64| {
             let terms = rows.iter().map(|i| term(test.actual[*i], interval.low[*i], interval.high[*i]));
             (!rows.is_empty()).then(|| terms.sum::<f64>() / rows.len() as f64)

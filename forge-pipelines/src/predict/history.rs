@@ -25,11 +25,13 @@ impl History {
     /// The rows that the files give, else those that the model file keeps.
     pub fn of(file: &ModelFile, given: Given<'_>) -> Result<History, Failure> {
         if let (Some(path), 0) = (given.future, file.known_ahead) {
-            let message = format!("the model has no input that is known ahead, so `{}` is of no use", path.display());
+            let message =
+                format!("the model has no input that is known ahead, so `{}` is of no use", path.display());
             return Err(refused(message, "leave `--future` out"));
         }
         let freq = file.frequency.parse::<Freq>().map_err(DataError::from)?;
-        let values = |stored: &[Option<f64>]| stored.iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<f64>>();
+        let values =
+            |stored: &[Option<f64>]| stored.iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<f64>>();
         let mut later = None;
         let mut history = match given.history {
             None => History {
@@ -109,7 +111,8 @@ fn of_frame(frame: &Frame, file: &ModelFile) -> Result<History, Failure> {
         columns.push(frame.numbers(&column.name)?.to_vec());
     }
     let targets = &columns[..file.targets];
-    let end = targets.iter().filter_map(|c| c.iter().rposition(|v| v.is_finite())).max().map_or(0, |row| row + 1);
+    let end =
+        targets.iter().filter_map(|c| c.iter().rposition(|v| v.is_finite())).max().map_or(0, |row| row + 1);
     columns.iter_mut().for_each(|column| column.truncate(end));
     let axis = frame.time.axis();
     let times = (0..end).map(|row| axis.label(row)).collect();
@@ -177,7 +180,12 @@ impl Ahead<'_> {
     fn wanting(&self, message: String) -> Failure {
         let names = names(self.file.ahead());
         let horizon = self.file.horizon;
-        refused(message, &format!("the model needs {names} at each of the {horizon} rows after the last known target: give them with `--future FILE`"))
+        refused(
+            message,
+            &format!(
+                "the model needs {names} at each of the {horizon} rows after the last known target: give them with `--future FILE`"
+            ),
+        )
     }
 }
 

@@ -68,7 +68,8 @@ impl ModelFile {
         let (known, features) =
             (self.columns.len() + masks + self.known_ahead + 4 * self.calendar.len(), self.shape.features);
         let fits = features == known && self.shape.outputs == self.outputs().count();
-        let targets = (1..=self.columns.len()).contains(&self.targets) && self.known_ahead < self.columns.len();
+        let targets =
+            (1..=self.columns.len()).contains(&self.targets) && self.known_ahead < self.columns.len();
         if !fits || !targets || self.horizon == 0 {
             let message = format!("the model `{fit}` has {features} inputs, of which {known} are known");
             return Err(super::refused(message, "update forge"));

@@ -98,7 +98,8 @@ impl Extra {
 
 fn check_shape(f: &Forecasts) -> Result<(), RunError> {
     let (origins, horizon, targets) = (f.origins.len(), f.horizon, f.targets.len());
-    let more = f.quantiles.iter().map(|q| &q.values).chain(f.intervals.iter().flat_map(|i| [&i.low, &i.high]));
+    let more =
+        f.quantiles.iter().map(|q| &q.values).chain(f.intervals.iter().flat_map(|i| [&i.low, &i.high]));
     let odd = more.map(Vec::len).find(|len| *len != f.actual.len());
     let (actual, predicted) = (f.actual.len(), odd.unwrap_or(f.predicted.len()));
     let needed = origins.checked_mul(horizon).and_then(|n| n.checked_mul(targets));

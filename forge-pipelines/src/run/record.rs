@@ -125,6 +125,12 @@ impl RunRecord {
         self.tags.iter().any(|tag| tag == SEED)
     }
 
+    /// The seed of a run of one of several.
+    pub fn seed(&self) -> Option<&str> {
+        let last = self.overrides.iter().rev().find_map(|set| set.strip_prefix("seed="));
+        last.filter(|_| self.is_child())
+    }
+
     /// Whether a later run of the same spec can be compared with this one.
     pub(super) fn is_comparable(&self) -> bool {
         let smoke = self.tags.iter().any(|tag| tag == SMOKE);

@@ -1,7 +1,8 @@
 use crate::prepared;
 use forge_core::history::{ForecastKind, Forecasts, Part};
 use forge_pipelines::metrics::{
-    IntervalScore, MetricParam, MetricParam::*, Sample, ScoreContext, by_group, conformal, direction, score, seasonal_scale,
+    IntervalScore, MetricParam, MetricParam::*, Sample, ScoreContext, by_group, conformal, direction, score,
+    seasonal_scale,
 };
 use forge_pipelines::sources::Freq;
 use forge_pipelines::split::Split;

@@ -49,7 +49,8 @@ pub(super) fn foremost(forecasts: &[Forecasts]) -> Option<&str> {
 /// one.
 pub(super) fn outline(points: &[(Place, f64, f64)]) -> (Vec<Option<Place>>, Vec<Option<f64>>) {
     let (mut x, mut y) = (Vec::new(), Vec::new());
-    for part in points.split(|(_, low, high)| !low.is_finite() || !high.is_finite()).filter(|p| !p.is_empty()) {
+    for part in points.split(|(_, low, high)| !low.is_finite() || !high.is_finite()).filter(|p| !p.is_empty())
+    {
         if !x.is_empty() {
             x.push(None);
             y.push(None);

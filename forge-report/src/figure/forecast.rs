@@ -59,8 +59,12 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
     }
     if steps.len() > 1 {
         let item = |&step: &usize| {
-            let bands = bands.iter().map(|(f, band)| band_at_step(target, f, band, step)).map(|(x, y)| (json!(x), json!(y)));
-            let lines = target.forecasts.iter().map(|f| at_step(target, f, step)).map(|(x, y)| (json!(x), json!(y)));
+            let bands = bands
+                .iter()
+                .map(|(f, band)| band_at_step(target, f, band, step))
+                .map(|(x, y)| (json!(x), json!(y)));
+            let lines =
+                target.forecasts.iter().map(|f| at_step(target, f, step)).map(|(x, y)| (json!(x), json!(y)));
             let (x, y): (Vec<Value>, Vec<Value>) = bands.chain(lines).unzip();
             ((step + 1).to_string(), json!([{"x": x, "y": y}, numbers]))
         };

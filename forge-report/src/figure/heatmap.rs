@@ -17,7 +17,8 @@ pub(super) fn draw(map: &Heatmap) -> Result<Option<NamedFigure>, ReportError> {
     let shown = |layer: &&HeatLayer| layer.values.iter().flatten().any(|v| v.is_some_and(f64::is_finite));
     let layers: Vec<&HeatLayer> = map.layers.iter().filter(shown).collect();
     let (Some(first), false) = (layers.first(), map.x.is_empty()) else { return Ok(None) };
-    let values = || layers.iter().flat_map(|l| l.values.iter().flatten().copied().flatten()).filter(|v| v.is_finite());
+    let values =
+        || layers.iter().flat_map(|l| l.values.iter().flatten().copied().flatten()).filter(|v| v.is_finite());
     let least = values().fold(f64::INFINITY, f64::min);
     let most = values().fold(f64::NEG_INFINITY, f64::max);
     let mut canvas = Canvas::new((map.y.len() * 17).clamp(260, 620) + 110);

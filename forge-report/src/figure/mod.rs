@@ -95,7 +95,9 @@ fn draw(output: &Output, around: &Surroundings) -> Drawn {
             Ok(figures)
         }
         Output::Heatmap { heatmap } => Ok(heatmap::draw(heatmap)?.into_iter().collect()),
-        Output::SkillTable { table } | Output::ErrorByHorizon { table } => Ok(error_by_step::draw(table, around)?.into_iter().collect()),
+        Output::SkillTable { table } | Output::ErrorByHorizon { table } => {
+            Ok(error_by_step::draw(table, around)?.into_iter().collect())
+        }
         Output::Plotly { title, figure } => Ok(vec![given(title, figure)?]),
         Output::Prose { .. } | Output::Facts { .. } | Output::Table { .. } | Output::Asserts { .. } => {
             Ok(Vec::new())

@@ -58,7 +58,9 @@ impl Description<'_> {
         let chains = prepared.target_chains();
         let intervals: Vec<Margins> = self
             .val
-            .map(|val| interval_levels(run).into_iter().map(|level| Margins::of(&chains, val, level)).collect())
+            .map(|val| {
+                interval_levels(run).into_iter().map(|level| Margins::of(&chains, val, level)).collect()
+            })
             .unwrap_or_default();
         json!({
             "schema": 1,

@@ -37,7 +37,9 @@ impl TryFrom<Vec<f64>> for Quantiles {
         levels.sort_by(f64::total_cmp);
         match levels.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(format!("the quantile {} is there twice", pair[0])),
-            None if levels.iter().all(|q| *q > 0.0 && *q < 1.0) && !levels.is_empty() => Ok(Quantiles(levels)),
+            None if levels.iter().all(|q| *q > 0.0 && *q < 1.0) && !levels.is_empty() => {
+                Ok(Quantiles(levels))
+            }
             None => Err("quantiles lie between 0 and 1".into()),
         }
     }
@@ -68,7 +70,9 @@ pub(super) fn planned(cell: &CellSpec, plan: &mut Plan<'_>) {
     let above = spec.cells.iter().take_while(|c| c.id != cell.id).chain([cell]);
     let nearest = |name: &str| above.clone().filter_map(|c| c.action(name)).last();
     let (Some(target), Some(window)) = (nearest("target"), nearest("window")) else { return };
-    let (Ok(roles), Ok(window)) = (spec.read::<Roles>(target), spec.read::<WindowParams>(window)) else { return };
+    let (Ok(roles), Ok(window)) = (spec.read::<Roles>(target), spec.read::<WindowParams>(window)) else {
+        return;
+    };
     let found = roles.0.iter().find_map(|(name, chain)| Some((name, chain.adds_steps(window.horizon)?)));
     if let Some((name, transform)) = found {
         let finding = adds_up(spec, cell, transform, window.horizon);

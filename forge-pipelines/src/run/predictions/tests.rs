@@ -55,8 +55,7 @@ fn a_table_has_one_row_a_value_with_its_times() {
     );
     let meta = reader.metadata().file_metadata();
     assert_eq!(meta.created_by(), Some("azuraforge version 1.0.0"));
-    let schema =
-        meta.key_value_metadata().unwrap().iter().find(|kv| kv.key == "azuraforge.schema").unwrap();
+    let schema = meta.key_value_metadata().unwrap().iter().find(|kv| kv.key == "azuraforge.schema").unwrap();
     assert_eq!(schema.value.as_deref(), Some("1"));
 }
 
@@ -66,12 +65,7 @@ fn two_hundred_forecasts_come_back_to_the_bit_and_equal_input_gives_equal_bytes(
     let (one, two) = (folder.path().join("one.parquet"), folder.path().join("two.parquet"));
     let mut all: Vec<Forecasts> = (0..200)
         .map(|i| {
-            forecasts(
-                &format!("lstm ü {i}"),
-                (10..10 + i % 7 + 1).collect(),
-                1 + i % 5,
-                &["Close", "a\nb"],
-            )
+            forecasts(&format!("lstm ü {i}"), (10..10 + i % 7 + 1).collect(), 1 + i % 5, &["Close", "a\nb"])
         })
         .collect();
     all[3].kind = ForecastKind::Baseline;
@@ -125,8 +119,7 @@ fn other_tables_and_half_files_are_errors_that_name_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("predictions.parquet");
     let other = Arc::new(parse_message_type("message m { REQUIRED INT32 a; }").unwrap());
-    let writer =
-        SerializedFileWriter::new(File::create(&path).unwrap(), other, Default::default()).unwrap();
+    let writer = SerializedFileWriter::new(File::create(&path).unwrap(), other, Default::default()).unwrap();
     writer.close().unwrap();
     let error = read_predictions(&path).unwrap_err().to_string();
     assert!(
@@ -138,10 +131,7 @@ fn other_tables_and_half_files_are_errors_that_name_the_file() {
     let whole = std::fs::read(&path).unwrap();
     for length in 0..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
-        assert!(
-            matches!(read_predictions(&path), Err(RunError::Broken { .. })),
-            "the first {length} bytes"
-        );
+        assert!(matches!(read_predictions(&path), Err(RunError::Broken { .. })), "the first {length} bytes");
     }
 }
 
