@@ -1,4 +1,4 @@
-use super::groups::{GroupParam, Grouped};
+use super::groups::{GroupParam, Grouped, ungrouped};
 use super::score_tables::{by_horizon, directions, intervals, number};
 use super::{CellKind, CellRun, Plan, baseline, resolved, typed};
 use crate::failure::Failure;
@@ -216,9 +216,6 @@ impl CellKind for Evaluate {
         let columns = &windows.columns;
         let context = ScoreContext::new(&columns.prepared, columns.freq, season, &params.metrics);
         let mut interval_table = None;
-        for by in &params.by {
-            by.suits(&columns.prepared.time, columns.freq).map_err(|p| unsuited(run, p))?;
-        }
         if let Some(levels) = params.intervals.as_ref().map(|i| &i.conformal) {
             interval_table = Some(intervals(run, levels, &mut scored, &val, &columns.prepared)?);
         }
@@ -228,10 +225,12 @@ impl CellKind for Evaluate {
         run.outputs.push(Output::from(table.clone()));
         let grouped = Grouped { prepared: &columns.prepared, forecasts: &scored, context: &context };
         for by in &params.by {
-            run.outputs.extend(match by {
-                GroupParam::Horizon => by_horizon(&table),
-                by => grouped.tables(*by, number),
-            });
+            match by.suits(&columns.prepared.time, columns.freq) {
+                Ok(()) if *by == GroupParam::Horizon => run.outputs.extend(by_horizon(&table)),
+                Ok(()) => run.outputs.extend(grouped.tables(*by, number)),
+                // What was trained is not thrown away for a table.
+                Err(reason) => run.notices.push(ungrouped(*by, &reason)),
+            }
         }
         if params.metrics.contains(&MetricParam::Direction) {
             directions(run, &scored, &context.levels);
@@ -257,37 +256,32 @@ fn without_spread(
     cell: &CellSpec,
     plan: &mut Plan<'_>,
 ) {
-    let points: Vec<&String> = fits.iter().filter(|id| !plan.quantile_fits.contains(id)).collect();
-    let Some(first) = points.first() else { return };
     for (n, metric) in params.metrics.iter().enumerate() {
-        let conformal = metric.needs_interval() && params.intervals.is_some();
-        if conformal || !(metric.needs_quantiles() || metric.needs_interval()) {
-            continue;
-        }
-        let (name, needed) =
-            (metric.name(), if metric.needs_quantiles() { "quantiles" } else { "an interval" });
+        // An interval lies between two quantiles, or is calibrated.
+        let (least, needed, otherwise) = match metric {
+            m if m.needs_quantiles() => (1, "quantiles", ""),
+            m if m.needs_interval() && params.intervals.is_none() => {
+                (2, "an interval", ", or `intervals: {conformal: [80]}` beside the metrics")
+            }
+            _ => continue,
+        };
+        let count = |id: &String| {
+            plan.quantile_fits.iter().find(|(name, _)| name == id).map_or(0, |(_, count)| *count)
+        };
+        let Some(first) = fits.iter().find(|id| count(id) < least) else { continue };
+        let (name, forecast) =
+            (metric.name(), if count(first) == 0 { "points" } else { "a single quantile" });
+        let help =
+            format!("write `loss: {{quantile: [0.1, 0.5, 0.9]}}` in the `train` of `{first}`{otherwise}");
         let place = plan.spec.document().place_of(&action.path.key("metrics").index(n));
-        let mut finding =
-            Diagnostic::error("E0175", format!("`{name}` judges {needed}, and `{first}` forecasts points"))
-                .at(place, format!("needs {needed}"))
-                .cell(&cell.id)
-                .help(format!("write `loss: {{quantile: [0.1, 0.5, 0.9]}}` in the `train` of `{first}`"));
-        if metric.needs_interval() {
-            finding = finding.help("or `intervals: {conformal: [80]}` beside the metrics");
-        }
+        let finding = Diagnostic::error(
+            "E0175",
+            format!("`{name}` judges {needed}, and `{first}` forecasts {forecast}"),
+        )
+        .at(place, format!("needs {needed}"))
+        .cell(&cell.id)
+        .help(help);
         plan.findings.push(finding);
-    }
-}
-
-/// The failure with the place of the groups in the spec.
-fn unsuited(run: &CellRun<'_>, problem: crate::data_error::Problem) -> Failure {
-    let failure = Failure::from(crate::DataError::from(problem));
-    match run.cell.action("evaluate") {
-        Some(action) => {
-            let place = run.spec.document().place_of(&action.path.key("by"));
-            failure.at(place, "cannot group by this")
-        }
-        None => failure,
     }
 }
 

@@ -1,11 +1,10 @@
 //! Groups of forecasts: by step ahead, and by the place of the target row in the calendar.
 
-use crate::data_error::Problem;
 use crate::frame::TimeColumn;
 use crate::metrics::{MetricParam, ScoreContext, by_group};
 use crate::prepare::Prepared;
 use crate::sources::Freq;
-use forge_core::history::{Forecasts, HeatLayer, Heatmap, Output, Table};
+use forge_core::history::{Forecasts, HeatLayer, Heatmap, Level, Notice, Output, Table};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
@@ -63,7 +62,7 @@ impl GroupParam {
     }
 
     /// Whether rows of this step fall into more than one group.
-    pub(super) fn suits(self, time: &TimeColumn, freq: Freq) -> Result<(), Problem> {
+    pub(super) fn suits(self, time: &TimeColumn, freq: Freq) -> Result<(), String> {
         let whole = |unit: u64| matches!(freq, Freq::Step { seconds } if seconds.is_multiple_of(unit));
         let dates = matches!(time, TimeColumn::Dates { .. });
         let reason = match (self, time) {
@@ -77,8 +76,14 @@ impl GroupParam {
             }
             _ => return Ok(()),
         };
-        Err(Problem::NoCalendar { reason })
+        Err(reason)
     }
+}
+
+/// The word on groups that the data does not have.
+pub(super) fn ungrouped(by: GroupParam, reason: &str) -> Notice {
+    let text = format!("nothing is grouped by {}: {reason}", by.title());
+    Notice { code: String::new(), level: Level::Warning, text }
 }
 
 /// Forecasts that can be grouped.

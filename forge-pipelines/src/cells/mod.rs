@@ -84,8 +84,8 @@ pub struct Plan<'a> {
     pub available: Vec<(String, ValueKind)>,
     /// Ids of the cells so far that train a model.
     pub fits: Vec<String>,
-    /// Those of them that forecast quantiles.
-    pub quantile_fits: Vec<String>,
+    /// Those of them that forecast quantiles, with their number.
+    pub quantile_fits: Vec<(String, usize)>,
     /// Names of the baselines so far.
     pub baselines: Vec<String>,
     /// Fits that an `evaluate` so far has taken.

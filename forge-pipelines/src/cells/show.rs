@@ -1,11 +1,11 @@
-use super::groups::{GroupParam, Grouped};
+use super::groups::{GroupParam, Grouped, ungrouped};
 use super::{CellKind, CellRun, Plan, missing, resolved, typed};
 use crate::failure::Failure;
 use crate::metrics::MetricParam;
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, CellSpec, Spec};
 use crate::value::{Value, ValueKind};
-use forge_core::history::Output;
+use forge_core::history::{Notice, Output};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -127,8 +127,11 @@ impl CellKind for Show {
         };
         let fan = list.contains(&ShowParam::ForecastFan);
         for figure in list.into_iter().filter(|figure| !(fan && *figure == ShowParam::Residuals)) {
-            if let ShowParam::Heatmap(map) = figure {
-                suited(run, map)?;
+            if let ShowParam::Heatmap(map) = figure
+                && let Some(notice) = unsuited(run, map)
+            {
+                run.notices.push(notice);
+                continue;
             }
             let mut outputs = draw(figure, run.earlier);
             run.outputs.append(&mut outputs);
@@ -138,17 +141,17 @@ impl CellKind for Show {
     }
 }
 
-/// Whether the rows fall into the groups of a heatmap.
-fn suited(run: &CellRun<'_>, map: HeatmapParams) -> Result<(), Failure> {
+/// What keeps the rows out of the groups of a heatmap.
+fn unsuited(run: &CellRun<'_>, map: HeatmapParams) -> Option<Notice> {
     let scores = run.earlier.iter().rev().find_map(|(_, value)| match value {
         Value::Scores(scores) => Some(scores),
         _ => None,
-    });
-    let Some(columns) = scores.map(|scores| &scores.windows.columns) else { return Ok(()) };
-    for group in [map.x, map.y] {
-        group.suits(&columns.prepared.time, columns.freq).map_err(crate::DataError::from)?;
-    }
-    Ok(())
+    })?;
+    let columns = &scores.windows.columns;
+    [map.x, map.y].into_iter().find_map(|group| {
+        let reason = group.suits(&columns.prepared.time, columns.freq).err()?;
+        Some(ungrouped(group, &reason))
+    })
 }
 
 /// The figure's data, from the nearest values that have it.

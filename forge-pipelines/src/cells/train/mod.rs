@@ -51,8 +51,9 @@ impl CellKind for Training {
     fn plan(&self, cell: &CellSpec, plan: &mut Plan<'_>) {
         plan.fits.push(cell.id.clone());
         let params = cell.action("train").and_then(|train| plan.spec.read::<TrainParams>(train).ok());
-        if params.is_some_and(|params| !params.loss.levels().is_empty()) {
-            plan.quantile_fits.push(cell.id.clone());
+        let count = params.map_or(0, |params| params.loss.levels().len());
+        if count > 0 {
+            plan.quantile_fits.push((cell.id.clone(), count));
             quantiles::planned(cell, plan);
         }
         for name in ["train.loss", "val.loss", "val.mae", "val.rmse", "val.mase"] {

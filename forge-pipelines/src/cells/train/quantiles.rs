@@ -1,6 +1,7 @@
 //! Quantiles that a model forecasts in place of points.
 
 use crate::cells::{CellRun, Plan};
+use crate::failure::Failure;
 use crate::roles::Roles;
 use crate::spec::{CellSpec, Diagnostic, Spec};
 use crate::value::WindowData;
@@ -82,10 +83,10 @@ pub(super) fn planned(cell: &CellSpec, plan: &mut Plan<'_>) {
 }
 
 /// The same of the windows themselves, which `from:` may have taken from another cell than the nearest.
-pub(super) fn checked(run: &CellRun<'_>, data: &WindowData) -> std::result::Result<(), Diagnostic> {
+pub(super) fn checked(run: &CellRun<'_>, data: &WindowData) -> std::result::Result<(), Failure> {
     let horizon = data.windows.params.horizon;
     match data.columns.prepared.target_chains().iter().find_map(|chain| chain.adds_steps(horizon)) {
-        Some(transform) => Err(adds_up(run.spec, run.cell, transform, horizon)),
+        Some(transform) => Err(adds_up(run.spec, run.cell, transform, horizon).into()),
         None => Ok(()),
     }
 }
