@@ -1,6 +1,7 @@
 //! Weights in files: safetensors, written whole or not at all.
 
-use crate::{DType, Device, Error, ErrorKind, Host, Result, Tensor, write_atomic};
+use crate::half::{bf16_to_f32, f16_to_f32};
+use crate::{Device, Error, ErrorKind, Host, Result, Tensor, write_atomic};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 use std::path::Path;
@@ -56,31 +57,45 @@ pub struct Contents {
     pub notes: HashMap<String, String>,
 }
 
-/// Loads what [`save`] or another program wrote, on the CPU.
+/// Loads what [`save`] or another program wrote, on the CPU. Floats of 16 bits become f32, smaller integers and booleans i64.
 ///
 /// # Errors
 /// When the file is missing or torn, or holds an element type that tensors do not have.
 pub fn load(path: &Path) -> Result<Contents> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    parse(path, &std::fs::read(path).map_err(|e| Error::io("read", path, e))?)
+}
+
+/// What [`load`] does, of a file that is in memory. Messages call it `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Contents> {
     let wrong = |message: String| Error::from(ErrorKind::Checkpoint { path: path.into(), message });
     let broken = |e: safetensors::SafeTensorError| wrong(format!("not a whole safetensors file ({e})"));
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let notes = header.metadata().as_ref().and_then(|m| m.get("notes"));
     let notes = notes.and_then(|n| serde_json::from_str(n).ok()).unwrap_or_default();
-    let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
     let mut tensors = Vec::new();
     for (name, view) in file.tensors() {
         let data = view.data();
         let host = match view.dtype() {
             Dtype::F32 => Host::F32(elements(data, f32::from_le_bytes)),
             Dtype::F64 => Host::F64(elements(data, f64::from_le_bytes)),
+            Dtype::F16 => Host::F32(elements(data, |b| f16_to_f32(u16::from_le_bytes(b)))),
+            Dtype::BF16 => Host::F32(elements(data, |b| bf16_to_f32(u16::from_le_bytes(b)))),
             Dtype::I64 => Host::I64(elements(data, i64::from_le_bytes)),
+            Dtype::I32 => Host::I64(elements(data, |b| i32::from_le_bytes(b).into())),
+            Dtype::I16 => Host::I64(elements(data, |b| i16::from_le_bytes(b).into())),
+            Dtype::I8 => Host::I64(elements(data, |b| i8::from_le_bytes(b).into())),
+            Dtype::U8 | Dtype::BOOL => Host::I64(elements(data, |b| u8::from_le_bytes(b).into())),
             other => {
-                let known = [DType::F32, DType::F64, DType::I64].map(|d| d.to_string()).join(", ");
-                return Err(wrong(format!("`{name}` holds {other:?}; only {known} are known")));
+                let known = "F64, F32, F16, BF16, I64, I32, I16, I8, U8 and BOOL";
+                return Err(wrong(format!("`{name}` holds {other:?}; known are {known}")));
             }
         };
-        tensors.push((name.clone(), Tensor::from_host(host, view.shape(), &Device::cpu())?));
+        let tensor = Tensor::from_host(host, view.shape(), &Device::cpu());
+        tensors.push((name.clone(), tensor.map_err(|e| wrong(format!("`{name}`: {e}")))?));
     }
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(Contents { tensors, notes })

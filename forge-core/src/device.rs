@@ -20,6 +20,24 @@ impl Device {
         static CPU: LazyLock<Device> = LazyLock::new(|| Device::new(Cpu::new()));
         CPU.clone()
     }
+
+    /// Number of handles on this device: every clone is one, and each storage of tensors holds one. Where it is higher
+    /// after a piece of work than before, tensors are still held.
+    ///
+    /// ```
+    /// use forge_core::{backend::Cpu, Device, Tensor};
+    /// let device = Device::new(Cpu::new());
+    /// let before = device.handles();
+    /// let x = Tensor::from_vec(vec![1.0f32, 2.0], &[2], &device)?;
+    /// let (view, copy) = (x.reshape(&[2, 1])?, (&x + &x)?);
+    /// assert_eq!(device.handles(), before + 2); // a view has no storage of its own
+    /// drop((x, view, copy));
+    /// assert_eq!(device.handles(), before);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
 }
 
 impl Deref for Device {

@@ -107,6 +107,14 @@ pub enum ErrorKind {
         /// What does not fit and how to mend.
         message: String,
     },
+    /// A data file is torn, or of a form that is not known.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and how to mend.
+        message: String,
+    },
     /// A message of outside code: a callback, a custom operation, a dataset.
     #[error("{0}")]
     Other(String),

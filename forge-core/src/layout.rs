@@ -15,13 +15,19 @@ pub struct Dims {
 }
 
 impl Dims {
-    /// From a slice of at most [`MAX_RANK`] sizes.
+    /// From a slice of at most [`MAX_RANK`] sizes, whose product can be addressed.
     pub fn new(op: &'static str, sizes: &[usize]) -> Result<Self> {
         if sizes.len() > MAX_RANK {
             return Err(Error::shape(
                 op,
                 format!("{sizes:?} has {} dimensions; at most {MAX_RANK}", sizes.len()),
             ));
+        }
+        // Sizes of 0 apart, so that strides can be computed, too.
+        let product =
+            sizes.iter().filter(|size| **size > 0).try_fold(1_usize, |n, size| n.checked_mul(*size));
+        if product.is_none_or(|n| isize::try_from(n).is_err()) {
+            return Err(Error::shape(op, format!("{sizes:?} has more elements than can be addressed")));
         }
         Ok(Self::filled(sizes))
     }
@@ -150,8 +156,8 @@ impl Layout {
     ) -> Result<Self> {
         self.check_axis(op, axis)?;
         let size = self.shape[axis];
-        let last = if len == 0 { start } else { start + (len - 1) * step };
-        if step == 0 || start > size || (len > 0 && last >= size) {
+        let last = len.saturating_sub(1).checked_mul(step).and_then(|n| n.checked_add(start));
+        if step == 0 || start > size || (len > 0 && last.is_none_or(|last| last >= size)) {
             return Err(Error::shape(
                 op,
                 format!(
@@ -165,7 +171,9 @@ impl Layout {
         if len > 0 {
             out.offset += start * self.strides[axis];
         }
-        out.strides.as_mut()[axis] *= step;
+        if len > 1 {
+            out.strides.as_mut()[axis] *= step;
+        }
         Ok(out)
     }
 
@@ -242,6 +250,48 @@ impl Layout {
         Ok(Layout { shape: insert(&self.shape, 1), strides: insert(&self.strides, 0), offset: self.offset })
     }
 
+    /// Windows of `size` elements along `axis`, one every `step`, as a new last dimension; they may overlap.
+    pub(crate) fn windows(&self, op: &'static str, axis: usize, size: usize, step: usize) -> Result<Self> {
+        self.check_axis(op, axis)?;
+        let whole = self.shape[axis];
+        if size == 0 || step == 0 || size > whole {
+            return Err(Error::shape(
+                op,
+                format!("windows of {size} every {step} do not fit dimension {axis} of {:?}", self.shape),
+            ));
+        }
+        let with_last = |dims: &[usize], last: usize| Dims::new(op, &[dims, &[last]].concat());
+        let (mut shape, mut strides) =
+            (with_last(&self.shape, size)?, with_last(&self.strides, self.strides[axis])?);
+        shape.as_mut()[axis] = (whole - size) / step + 1;
+        strides.as_mut()[axis] = self.strides[axis].saturating_mul(step);
+        Ok(Layout { shape, strides, offset: self.offset })
+    }
+
+    /// The elements at the start of each dimension, as many as `shape` says, which is nowhere larger.
+    pub(crate) fn corner(&self, shape: &Dims) -> Self {
+        Layout { shape: *shape, ..*self }
+    }
+
+    /// Dimension `axis` replaced by `size` repeats of its first element.
+    pub(crate) fn repeated(&self, axis: usize, size: usize) -> Self {
+        let mut out = *self;
+        out.shape.as_mut()[axis] = size;
+        out.strides.as_mut()[axis] = 0;
+        out
+    }
+
+    /// Each element once: dimensions that repeat one element get the size 1.
+    pub(crate) fn without_repeats(&self) -> Self {
+        let mut out = *self;
+        for d in 0..self.rank() {
+            if self.strides[d] == 0 {
+                out.shape.as_mut()[d] = self.shape[d].min(1);
+            }
+        }
+        out
+    }
+
     /// The first `n` dimensions, from the same offset.
     pub(crate) fn leading(&self, n: usize) -> Self {
         Layout {
@@ -283,8 +333,9 @@ pub fn broadcast(op: &'static str, a: &Dims, b: &Dims) -> Result<Dims> {
 /// `N` operands of one shape as a list of inner runs: `n` elements each, one start and one stride an operand.
 /// Neighbouring dimensions are merged where every operand allows it, so a contiguous operand gives one run.
 pub(crate) struct Runs<const N: usize> {
-    /// Outer sizes and strides, innermost last.
-    outer: Vec<(usize, [usize; N])>,
+    /// Outer sizes and strides, innermost last; the first `rank` of them.
+    outer: [(usize, [usize; N]); MAX_RANK],
+    rank: usize,
     offsets: [usize; N],
     /// Elements in a run.
     pub n: usize,
@@ -295,41 +346,46 @@ pub(crate) struct Runs<const N: usize> {
 impl<const N: usize> Runs<N> {
     /// The layouts must have one shape.
     pub fn new(layouts: [&Layout; N]) -> Self {
-        let mut merged: Vec<(usize, [usize; N])> = Vec::with_capacity(MAX_RANK);
+        let mut outer = [(1, [0; N]); MAX_RANK];
+        let mut rank = 0;
         for d in 0..layouts[0].rank() {
             let size = layouts[0].shape[d];
             if size == 1 {
                 continue;
             }
             let strides = layouts.map(|l| l.strides[d]);
-            match merged.last_mut() {
+            match outer[..rank].last_mut() {
                 Some((n, s)) if (0..N).all(|k| s[k] == strides[k] * size) => {
                     *n *= size;
                     *s = strides;
                 }
-                _ => merged.push((size, strides)),
+                _ => {
+                    outer[rank] = (size, strides);
+                    rank += 1;
+                }
             }
         }
-        let (n, strides) = merged.pop().unwrap_or((1, [0; N]));
-        Runs { outer: merged, offsets: layouts.map(|l| l.offset), n, strides }
+        let (n, strides) = if rank == 0 { (1, [0; N]) } else { outer[rank - 1] };
+        Runs { outer, rank: rank.saturating_sub(1), offsets: layouts.map(|l| l.offset), n, strides }
     }
 
     /// Calls `f` with the start of each run, in row-major order.
     pub fn each(&self, mut f: impl FnMut([usize; N])) {
-        if self.n == 0 || self.outer.iter().any(|&(size, _)| size == 0) {
+        let outer = &self.outer[..self.rank];
+        if self.n == 0 || outer.iter().any(|&(size, _)| size == 0) {
             return;
         }
         let mut index = [0usize; MAX_RANK];
         let mut at = self.offsets;
         loop {
             f(at);
-            let mut d = self.outer.len();
+            let mut d = outer.len();
             loop {
                 if d == 0 {
                     return;
                 }
                 d -= 1;
-                let (size, strides) = &self.outer[d];
+                let (size, strides) = &outer[d];
                 index[d] += 1;
                 if index[d] < *size {
                     for k in 0..N {

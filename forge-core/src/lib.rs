@@ -4,8 +4,9 @@
 //!
 //! - [`Tensor`]: an immutable array on a [`Device`], with `Result`-valued arithmetic;
 //! - [`Param`], [`Cx`] and [`Grads`]: weights, the context of a forward pass, and its gradients;
-//! - [`nn`]: layers and models; [`optim`]: optimizers;
+//! - [`nn`]: layers and models; [`optim`]: optimizers; [`metric`]: how well a model does;
 //! - [`learn`]: the learner with callbacks and listeners, over [`data`] batches;
+//! - [`checkpoint`] and [`npy`]: weights and arrays in files;
 //! - [`history`]: what a run leaves behind, for reports;
 //! - [`backend`] and [`ops`]: what a device does, and the table of operations that the verification harness walks.
 
@@ -17,17 +18,22 @@ pub mod data;
 mod device;
 mod dtype;
 mod error;
+mod half;
 pub mod history;
 mod layout;
 pub mod learn;
+pub mod metric;
 pub mod nn;
+pub mod npy;
 pub mod ops;
 pub mod optim;
+mod pattern;
 pub mod rng;
 mod tensor;
 
 pub use atomic::{sync_folder, write_atomic};
-pub use autograd::{Backward, Cx, Grads, Incoming, Mode, Outgoing, Param, ParamId, Parameters};
+pub use autograd::{Backward, Cx, Grads, Incoming, Mode, Outgoing, Param, ParamId, Parameters, Unmatched};
+pub use backend::{set_threads, threads};
 pub use device::Device;
 pub use dtype::{DType, Element, Host};
 pub use error::{Error, ErrorKind, Result};

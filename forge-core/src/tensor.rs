@@ -168,6 +168,10 @@ impl Tensor {
         self
     }
 
+    pub(crate) fn set_track(&mut self, track: Track) {
+        self.track = Some(track);
+    }
+
     /// Whether a tape records what is done with this value.
     pub fn is_tracked(&self) -> bool {
         self.track.is_some()

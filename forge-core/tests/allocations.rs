@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use forge_core::data::{Dataset, TensorDataset};
 use forge_core::nn::{Init, LastStep, Linear, Lstm, Module, Sequential};
 use forge_core::optim::{Adam, Optimizer};
 use forge_core::rng::Stream;
-use forge_core::{Cx, Tensor};
+use forge_core::{Cx, Device, Tensor};
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// The system's allocator, counting while it is told to.
@@ -59,9 +61,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Held by the test that counts.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// LSTM 1 → 50 over 60 time steps in batches of 32, last step → linear 1, gradients clipped, Adam.
 #[test]
 fn a_steady_step_allocates_no_tensor_memory() {
+    let _alone = ALONE.lock();
     let init = Init::new(1);
     let mut model = Sequential::new()
         .with("lstm", Lstm::new(&init.within("lstm"), 1, 50, 1, 0.0).unwrap())
@@ -89,4 +95,24 @@ fn a_steady_step_allocates_no_tensor_memory() {
     println!("a step: {elements} of elements, {large} others of at least 256 bytes, {all} of any size");
     assert!(all > 0.0, "nothing was counted");
     assert_eq!(elements, 0.0, "tensor memory was allocated in a steady step");
+}
+
+#[test]
+fn a_batch_is_gathered_without_an_allocation_for_each_sample() {
+    let _alone = ALONE.lock();
+    let x = Tensor::new(&[0.5f32; 4096 * 3], &[4096, 3]).unwrap();
+    let data = TensorDataset::new(x.clone(), x).unwrap();
+    let order: Vec<usize> = (0..4096).rev().collect();
+    let count = |samples: usize| {
+        let gather = || drop(data.batch(&order[..samples], &Device::cpu()).unwrap());
+        (0..3).for_each(|_| gather());
+        let before = ALL.load(Relaxed);
+        ON.store(true, Relaxed);
+        gather();
+        ON.store(false, Relaxed);
+        ALL.load(Relaxed) - before
+    };
+    let (few, many) = (count(8), count(2048));
+    assert!(few > 0, "nothing was counted");
+    assert_eq!(few, many, "allocations of a batch of 8 and of 2048");
 }

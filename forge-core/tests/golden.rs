@@ -1,8 +1,9 @@
-//! Training against PyTorch: the files in `golden/` hold what its script `make.py` computed.
+//! Training against PyTorch: the files in `golden/` hold what its scripts computed.
 
 #![allow(clippy::unwrap_used)]
 
-use forge_core::nn::{Activation, Init, LastStep, Linear, Lstm, Module, Sequential};
+use forge_core::nn::{Activation, Gru, Init, LastStep, Linear, Lstm, Module, PositionalEncoding, Sequential};
+use forge_core::nn::{TransformerEncoder, TransformerEncoderLayer};
 use forge_core::optim::{Adam, Optimizer, Plateau, Schedule, Scheduled, Sgd};
 use forge_core::{Cx, DType, Device, Parameters, Tensor, checkpoint};
 use std::path::Path;
@@ -46,9 +47,29 @@ fn lstm() -> Sequential {
         .with("head", Linear::new(&init, 8, 2).unwrap())
 }
 
+fn gru() -> Sequential {
+    let init = Init::new(0);
+    Sequential::new()
+        .with("gru", Gru::new(&init, 3, 8, 2, 0.0).unwrap())
+        .with("last", LastStep)
+        .with("head", Linear::new(&init, 8, 2).unwrap())
+}
+
+fn transformer() -> Sequential {
+    let init = Init::new(0);
+    let layer = |init: &Init| Ok(TransformerEncoderLayer::new(init, 8, 2, 16, 0.0).unwrap().norm_first(true));
+    let encoder = TransformerEncoder::new(&init, 2, layer).unwrap().with_norm(&init, 8).unwrap();
+    Sequential::new()
+        .with("embed", Linear::new(&init, 3, 8).unwrap())
+        .with("position", PositionalEncoding::new(8, 12, 0.0).unwrap())
+        .with("encoder", encoder)
+        .with("last", LastStep)
+        .with("head", Linear::new(&init, 8, 2).unwrap())
+}
+
 type Build = fn() -> Sequential;
 
-const MODELS: [(&str, Build); 2] = [("mlp", mlp), ("lstm", lstm)];
+const MODELS: [(&str, Build); 4] = [("mlp", mlp), ("lstm", lstm), ("gru", gru), ("transformer", transformer)];
 
 fn optimizers() -> Vec<(&'static str, Box<dyn Optimizer>)> {
     vec![

@@ -6,7 +6,7 @@ use forge_core::data::{Dataset, TensorDataset};
 use forge_core::history::{Event, StopReason};
 use forge_core::learn::{EarlyStopping, Learner, ModelCheckpoint, predict};
 use forge_core::nn::{Activation, Dropout, Flatten, Init, LastStep, Linear, Lstm, Module, Sequential};
-use forge_core::optim::{Adam, Optimizer, Sgd};
+use forge_core::optim::{Adam, Optimizer, Schedule, Scheduled, Sgd};
 use forge_core::rng::Stream;
 use forge_core::{Cx, Device, Parameters, Tensor, checkpoint};
 use std::sync::{Arc, Mutex};
@@ -248,4 +248,19 @@ fn a_saved_optimizer_goes_on_to_the_bit() {
     adam.load_state(&checkpoint::load(&moments).unwrap().tensors, 3).unwrap();
     step(&mut second, &mut adam, 3..6);
     assert_eq!(bits(&second), bits(&straight));
+}
+
+/// The rate of the step that follows the last one is 0 here: no step was ever taken with it.
+#[test]
+fn an_epoch_records_the_learning_rate_that_its_last_step_used() {
+    let (data, (_, mut model)) = (sequences(false), models().swap_remove(0));
+    let schedule = Schedule::Cosine { total: 8, warmup: 0, floor: 0.0 };
+    let mut sgd = Scheduled::new(Box::new(Sgd::new(0.1)), schedule);
+    let learner = Learner::new("linear").epochs(2).batch_size(16);
+    let history = learner.fit(&mut model, &mut sgd, &data, None).unwrap();
+    assert_eq!((sgd.steps(), sgd.learning_rate()), (8, 0.0));
+    let at = |step: f64| 0.05 * (1.0 + (std::f64::consts::PI * step / 8.0).cos());
+    for (epoch, step) in history.epochs.iter().zip([3.0, 7.0]) {
+        assert!((epoch.learning_rate - at(step)).abs() < 1e-15, "{}", epoch.learning_rate);
+    }
 }

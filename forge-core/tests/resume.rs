@@ -5,11 +5,11 @@
 use forge_core::data::TensorDataset;
 use forge_core::history::{EpochRecord, FitHistory, StopReason};
 use forge_core::learn::{
-    Callback, CallbackState, EarlyStopping, Flow, Goal, Learner, ModelCheckpoint, ReduceOnPlateau, Snapshot,
-    State,
+    Callback, CallbackState, EarlyStopping, Flow, Goal, Learner, ModelCheckpoint, Outlet, ReduceOnPlateau,
+    Snapshot, State,
 };
 use forge_core::nn::{Dropout, Init, LastStep, Linear, Lstm, Sequential};
-use forge_core::optim::{Adam, Optimizer, Plateau, Schedule, Scheduled, Sgd};
+use forge_core::optim::{Adam, Ema, Group, Lion, Optimizer, Plateau, RmsProp, Schedule, Scheduled, Sgd};
 use forge_core::rng::Stream;
 use forge_core::{Parameters, Tensor, checkpoint};
 use serde_json::{Value, json};
@@ -247,5 +247,116 @@ fn a_learning_rate_goes_on_where_it_was() {
             assert_eq!(resumed, weights, "{name}, {first} epochs first");
             assert_eq!(exactly(&again), exactly(&history), "{name}, {first} epochs first");
         }
+    }
+}
+
+type Rule = fn() -> Box<dyn Optimizer>;
+type Adorn = fn(Learner) -> Learner;
+
+/// What a training may have besides, each with the optimizer that it is tried with.
+fn extras() -> Vec<(&'static str, Rule, Adorn)> {
+    vec![
+        ("rmsprop", || Box::new(RmsProp::new(0.01)), |l| l),
+        ("rmsprop with all", || Box::new(RmsProp::new(0.01).momentum(0.9).centered(true).decay(0.01)), |l| l),
+        ("lion", || Box::new(Lion::new(0.003).decay(0.1)), |l| l),
+        (
+            "groups",
+            || {
+                let adam = Adam::new(0.02).decay(0.1).group("*bias*", Group::new().decay(0.0));
+                Box::new(adam.group("head.*", Group::new().rate(0.1)))
+            },
+            |l| l,
+        ),
+        ("parts", || Box::new(Adam::new(0.02)), |l| l.batch_size(3).accumulate(2).clip_value(0.05)),
+        ("average", || Box::new(Sgd::new(0.1)), |l| l.ema(Ema::new(0.8).unwrap())),
+        (
+            "all of it",
+            || Box::new(Scheduled::new(Box::new(Lion::new(0.01)), Schedule::Step { every: 5, factor: 0.7 })),
+            |l| l.batch_size(3).accumulate(4).prefetch(2).ema(Ema::new(0.9).unwrap()),
+        ),
+    ]
+}
+
+#[test]
+fn whatever_a_training_has_besides_it_goes_on_to_the_bit() {
+    for (name, rule, adorn) in extras() {
+        let whole = tempfile::tempdir().unwrap();
+        let (weights, history) = fit(adorn(learner(7, 3, whole.path())), &mut *rule());
+        for first in [1, 4] {
+            let folder = tempfile::tempdir().unwrap();
+            fit(adorn(learner(first, 3, folder.path())), &mut *rule());
+            let second = adorn(learner(7, 3, folder.path())).resume(folder.path()).unwrap();
+            let (resumed, again) = fit(second, &mut *rule());
+            let case = format!("{name}, {first} epochs first");
+            assert_eq!(resumed, weights, "{case}: weights");
+            assert_eq!(exactly(&again), exactly(&history), "{case}: history");
+            let best = |folder: &Path| std::fs::read(folder.join("best.safetensors")).unwrap();
+            assert_eq!(best(folder.path()), best(whole.path()), "{case}: best.safetensors");
+            let last = |folder: &Path| {
+                let s = Snapshot::load(folder).unwrap().unwrap();
+                (bits(&s.weights), bits(&s.moments), bits(&s.average))
+            };
+            assert_eq!(last(folder.path()), last(whole.path()), "{case}: last.safetensors");
+        }
+    }
+}
+
+/// The weights that callbacks saw in the model's place, to be compared with the snapshot's.
+struct Sees {
+    average: bool,
+    seen: Vec<Vec<u32>>,
+}
+
+impl Callback for Sees {
+    fn epoch_end(&mut self, state: &mut State<'_>) -> forge_core::Result<Flow> {
+        self.seen = bits(&state.model.named_values());
+        Ok(Flow::Continue)
+    }
+
+    fn epoch_recorded(&mut self, snapshot: &Snapshot, _: &Outlet) -> forge_core::Result<()> {
+        let expected = if self.average { &snapshot.average } else { &snapshot.weights };
+        assert_eq!(self.seen, bits(expected));
+        assert_eq!(self.average, self.seen != bits(&snapshot.weights));
+        Ok(())
+    }
+}
+
+#[test]
+fn an_average_is_what_is_validated_kept_and_given_and_not_what_is_trained_on() {
+    let run = |average: bool, adorn: Adorn| {
+        let folder = tempfile::tempdir().unwrap();
+        let learner = adorn(Learner::new("average").epochs(5).batch_size(8).seed(11));
+        let learner = learner.callback(Sees { average, seen: Vec::new() });
+        let (weights, history) =
+            fit(learner.callback(ModelCheckpoint::new(folder.path(), "val.loss")), &mut Sgd::new(0.1));
+        // Files are in the order of names.
+        let names = model().named_values().into_iter().map(|(name, _)| name);
+        let mut weights: Vec<_> = names.zip(weights).collect();
+        weights.sort();
+        let weights: Vec<_> = weights.into_iter().map(|(_, bits)| bits).collect();
+        (weights, history, Snapshot::load(folder.path()).unwrap().unwrap())
+    };
+    let (plain, history, _) = run(false, |l| l);
+    let (averaged, again, snapshot) = run(true, |l| l.ema(Ema::new(0.8).unwrap()));
+    assert_eq!(bits(&snapshot.weights), plain, "the average found its way into the training");
+    assert_eq!(bits(&snapshot.average), averaged);
+    assert_eq!(history.curve("train.loss"), again.curve("train.loss"));
+    assert!(history.curve("val.loss").iter().zip(again.curve("val.loss")).all(|(a, b)| a.1 != b.1));
+    // A decay of 0 averages nothing: all is as without.
+    let (same, history_of_0, _) = run(false, |l| l.ema(Ema::new(0.0).unwrap()));
+    assert_eq!((same, exactly(&history_of_0)), (plain, exactly(&history)));
+
+    let folder = tempfile::tempdir().unwrap();
+    for (first, second, there) in [(true, false, "an average"), (false, true, "no average")] {
+        let learner = |with: bool| {
+            let learner =
+                Learner::new("mixed").epochs(2).callback(ModelCheckpoint::new(folder.path(), "train.loss"));
+            if with { learner.ema(Ema::new(0.5).unwrap()) } else { learner }
+        };
+        fit(learner(first), &mut Sgd::new(0.1));
+        let learner = learner(second).resume(folder.path()).unwrap();
+        let error =
+            learner.fit(&mut model(), &mut Sgd::new(0.1), &data("train", 20), None).unwrap_err().to_string();
+        assert!(error.contains(there), "{error}");
     }
 }

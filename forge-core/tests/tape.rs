@@ -113,3 +113,33 @@ fn dropout_repeats_with_its_seed_and_step_and_keeps_the_mean() {
     assert!(draw(1, 5).iter().all(|v| *v == 0.0 || (*v - 1.0 / 0.75).abs() < 1e-6));
     assert_eq!(layer.forward(&Cx::infer(), &x).unwrap().to_vec::<f32>().unwrap()[7], 1.0);
 }
+
+struct Counted {
+    weight: Param,
+    seen: Param,
+}
+parameters!(Counted { weight, seen });
+
+#[test]
+fn a_buffer_is_written_by_the_step_and_by_nothing_before() {
+    let mut model = Counted { weight: Param::new(one(2.0)), seen: Param::buffer(one(0.0)) };
+    assert_eq!(model.parameter_count(), 1);
+    model.seen.freeze(false);
+    let mut sgd = Sgd::new(0.5).momentum(0.9);
+    for step in 0..3 {
+        let cx = Cx::train(0, step);
+        let loss = cx.param(&model.weight).square().unwrap().sum_all().unwrap();
+        cx.update(&model.seen, &model.seen.snapshot().add_scalar(5.0).unwrap()).unwrap();
+        cx.update(&model.seen, &model.seen.snapshot().add_scalar(1.0).unwrap()).unwrap();
+        let grads = loss.backward(cx).unwrap();
+        assert_eq!(model.seen.snapshot().item().unwrap(), step as f64);
+        sgd.step(&mut model, &grads).unwrap();
+        assert_eq!(model.seen.snapshot().item().unwrap(), step as f64 + 1.0, "the last value asked for");
+    }
+    assert_eq!(sgd.state().len(), 1, "the velocity of the weight alone");
+    let names: Vec<String> = model.named_values().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["weight", "seen"]);
+    Cx::infer().update(&model.seen, &one(9.0)).unwrap();
+    let error = Cx::train(0, 9).update(&model.weight, &one(9.0)).unwrap_err().to_string();
+    assert!(error.contains("a weight of [1]; only a buffer"), "{error}");
+}

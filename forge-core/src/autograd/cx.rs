@@ -28,6 +28,7 @@ pub struct Cx {
     tape: Option<Arc<Tape>>,
     seed: u64,
     step: u64,
+    part: usize,
     path: RefCell<String>,
     calls: Cell<u32>,
 }
@@ -35,12 +36,20 @@ pub struct Cx {
 impl Cx {
     /// A training pass. Its random numbers are a function of seed, step and layer path.
     pub fn train(seed: u64, step: u64) -> Self {
-        Cx { tape: Some(Arc::default()), seed, step, path: RefCell::default(), calls: Cell::new(0) }
+        let (path, calls) = (RefCell::default(), Cell::new(0));
+        Cx { tape: Some(Arc::default()), seed, step, part: 0, path, calls }
+    }
+
+    /// The pass of micro-batch `part` (from 0) of a step, in gradient accumulation: each draws random numbers of its own,
+    /// the first the same as a step without parts.
+    pub fn part(mut self, part: usize) -> Self {
+        self.part = part;
+        self
     }
 
     /// A pass that records nothing and frees activations as it goes.
     pub fn infer() -> Self {
-        Cx { tape: None, seed: 0, step: 0, path: RefCell::default(), calls: Cell::new(0) }
+        Cx { tape: None, seed: 0, step: 0, part: 0, path: RefCell::default(), calls: Cell::new(0) }
     }
 
     /// Training or inference.
@@ -48,10 +57,39 @@ impl Cx {
         if self.tape.is_some() { Mode::Train } else { Mode::Infer }
     }
 
-    /// The value of a parameter in this pass: the only way from a weight to a tensor.
+    /// The value of a parameter in this pass: the only way from a weight to a tensor. Of a buffer, the value that this pass
+    /// last [asked for](Cx::update), so that a layer that runs twice counts twice.
     pub fn param(&self, param: &Param) -> Tensor {
+        let pending =
+            self.tape.as_ref().filter(|_| param.is_buffer()).and_then(|tape| tape.updated(param.id()));
+        if let Some(value) = pending {
+            return value;
+        }
         let track = self.tape.as_ref().filter(|_| !param.is_frozen()).map(|tape| tape.param(param.id()));
         param.value().clone().with_track(track)
+    }
+
+    /// Asks for a new value of a buffer: the optimizer's step writes it, after the pass that computed it. In inference
+    /// nothing is asked for.
+    ///
+    /// # Errors
+    /// When the parameter is not a buffer, or the value's shape is another.
+    pub fn update(&self, buffer: &Param, value: &Tensor) -> Result<()> {
+        if !buffer.is_buffer() || buffer.shape() != value.shape() {
+            return Err(Error::argument(
+                "update",
+                format!(
+                    "a value of {:?} for {} of {:?}; only a buffer of the same shape can be updated in a forward pass",
+                    value.shape(),
+                    if buffer.is_buffer() { "a buffer" } else { "a weight" },
+                    buffer.shape()
+                ),
+            ));
+        }
+        if let Some(tape) = &self.tape {
+            tape.update(buffer.id(), value.detach());
+        }
+        Ok(())
     }
 
     /// Makes an input a leaf, so that [`Grads::wrt`](super::Grads::wrt) has its gradient.
@@ -90,7 +128,12 @@ impl Cx {
     /// The random stream of the next draw in this layer.
     pub fn stream(&self) -> Stream {
         let call = self.calls.replace(self.calls.get() + 1);
-        Stream::new(self.seed, &format!("{}#{call}", self.path.borrow())).at(self.step)
+        let path = self.path.borrow();
+        let name = match self.part {
+            0 => format!("{path}#{call}"),
+            part => format!("{path}#{call}/{part}"),
+        };
+        Stream::new(self.seed, &name).at(self.step)
     }
 
     pub(super) fn into_tape(self) -> Option<Arc<Tape>> {

@@ -1,6 +1,7 @@
-use super::tape::Tape;
+use super::Parameters;
+use super::tape::{Tape, accumulate};
 use super::{Param, ParamId};
-use crate::{Result, Tensor};
+use crate::{Error, Result, Tensor};
 use std::sync::Arc;
 
 /// Gradients by parameter and by tracked input.
@@ -9,11 +10,96 @@ pub struct Grads {
     tape: Arc<Tape>,
     leaves: Vec<Option<Tensor>>,
     params: Vec<(ParamId, u32)>,
+    updates: Vec<(ParamId, Tensor)>,
 }
 
 impl Grads {
-    pub(super) fn new(tape: Arc<Tape>, leaves: Vec<Option<Tensor>>, params: Vec<(ParamId, u32)>) -> Self {
-        Grads { tape, leaves, params }
+    pub(super) fn new(
+        tape: Arc<Tape>,
+        leaves: Vec<Option<Tensor>>,
+        params: Vec<(ParamId, u32)>,
+        updates: Vec<(ParamId, Tensor)>,
+    ) -> Self {
+        Grads { tape, leaves, params, updates }
+    }
+
+    /// The last value that the forward pass asked for, of a buffer.
+    pub fn update_of(&self, buffer: &Param) -> Option<&Tensor> {
+        self.updates.iter().rev().find(|(id, _)| *id == buffer.id()).map(|(_, value)| value)
+    }
+
+    /// Writes the values that the forward pass asked for to a model's buffers. The optimizer's step does that, too; in
+    /// gradient accumulation it is done after each micro-batch, so that the next one goes on from there.
+    ///
+    /// # Errors
+    /// When a value's shape is no longer the buffer's.
+    pub fn write_buffers(&self, model: &mut dyn Parameters) -> Result<()> {
+        if self.updates.is_empty() {
+            return Ok(());
+        }
+        model.visit_mut(&mut String::new(), &mut |name, param| match self.update_of(param) {
+            Some(value) => param.set(value).map_err(|e| e.within(name)),
+            None => Ok(()),
+        })
+    }
+
+    /// Adds the gradients of a later pass over the same model: gradient accumulation. Gradients by input
+    /// ([`Grads::wrt`]) stay those of this pass. Values for buffers are the later ones.
+    ///
+    /// ```
+    /// use forge_core::{nn::{Init, Linear, Module}, optim::{Optimizer, Sgd}, Cx, Parameters, Tensor};
+    /// let mut model = Linear::new(&Init::new(0), 1, 1)?;
+    /// let pass = |model: &Linear, part: usize, x: f32| {
+    ///     let cx = Cx::train(0, 0).part(part);
+    ///     let x = Tensor::new(&[x], &[1, 1])?;
+    ///     model.forward(&cx, &x)?.mse(&x)?.backward(cx)
+    /// };
+    /// let mut grads = pass(&model, 0, 1.0)?;
+    /// grads.write_buffers(&mut model)?;
+    /// grads.add(pass(&model, 1, 2.0)?)?;
+    /// grads.scale(0.5)?; // the mean of two micro-batches: the gradients of one batch of both
+    /// Sgd::new(0.1).step(&mut model, &grads)?;
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When two gradients of a parameter differ in shape.
+    pub fn add(&mut self, later: Grads) -> Result<()> {
+        let Grads { mut leaves, params, updates, .. } = later;
+        for (id, leaf) in params {
+            let Some(gradient) = leaves.get_mut(leaf as usize).and_then(Option::take) else { continue };
+            let known = self.params.iter().find(|(known, _)| *known == id).map(|(_, leaf)| *leaf as usize);
+            match known.and_then(|leaf| self.leaves.get_mut(leaf)) {
+                Some(Some(sum)) if sum.shape() != gradient.shape() => {
+                    return Err(Error::shape(
+                        "add",
+                        format!(
+                            "gradients of {:?} and {:?} for one parameter",
+                            sum.shape(),
+                            gradient.shape()
+                        ),
+                    ));
+                }
+                Some(slot) => accumulate(slot, gradient)?,
+                None => {
+                    self.params.push((id, self.leaves.len() as u32));
+                    self.leaves.push(Some(gradient));
+                }
+            }
+        }
+        self.updates.extend(updates);
+        Ok(())
+    }
+
+    /// Multiplies all parameter gradients by a number.
+    ///
+    /// # Errors
+    /// When a device fails.
+    pub fn scale(&mut self, factor: f64) -> Result<()> {
+        self.each(|grad| {
+            let device = grad.device().clone();
+            device.optim().scale(grad, factor)
+        })
     }
 
     /// The gradient of a parameter, if it took part.
@@ -46,12 +132,31 @@ impl Grads {
         let norm = self.norm()?;
         let factor = limit / (norm + 1e-6);
         if factor < 1.0 {
-            for (_, leaf) in &self.params {
-                if let Some(grad) = &mut self.leaves[*leaf as usize] {
-                    *grad = grad.mul_scalar(factor)?;
-                }
-            }
+            self.scale(factor)?;
         }
         Ok(norm)
+    }
+
+    /// Clips every element of all parameter gradients to [-limit, limit]. NaN stays NaN.
+    ///
+    /// # Errors
+    /// When `limit` is not above 0.
+    pub fn clip_value(&mut self, limit: f64) -> Result<()> {
+        if limit.is_nan() || limit <= 0.0 {
+            return Err(Error::argument("clip_value", format!("limit {limit} is not above 0")));
+        }
+        self.each(|grad| {
+            let device = grad.device().clone();
+            device.optim().clamp(grad, limit)
+        })
+    }
+
+    fn each(&mut self, change: impl Fn(&mut Tensor) -> Result<()>) -> Result<()> {
+        for (_, leaf) in &self.params {
+            if let Some(Some(grad)) = self.leaves.get_mut(*leaf as usize) {
+                change(grad)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -10,6 +10,6 @@ mod tape;
 
 pub use cx::{Cx, Mode};
 pub use grads::Grads;
-pub use param::{Param, ParamId, Parameters};
+pub use param::{Param, ParamId, Parameters, Unmatched};
 pub use tape::{Backward, Incoming, Outgoing};
-pub(crate) use tape::{Track, record};
+pub(crate) use tape::{Track, record, record_all};

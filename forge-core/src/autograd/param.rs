@@ -1,6 +1,9 @@
 //! Parameters: the weights of a model, which only an optimizer writes and only a context reads.
 
+use crate::optim::no_match;
+use crate::pattern::matches;
 use crate::{DType, Device, Error, Result, Tensor};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Identity of a parameter while the program runs.
@@ -18,18 +21,38 @@ pub struct ParamId(u64);
 ///     x.matmul(weight)
 /// }
 /// ```
+///
+/// A [buffer](Param::buffer) is kept and loaded with the parameters but not trained, such as the running mean of a
+/// batch norm: a forward pass asks for a new value by [`Cx::update`](super::Cx::update), and the optimizer's step
+/// writes it.
 #[derive(Debug)]
 pub struct Param {
     id: ParamId,
     value: Tensor,
-    frozen: bool,
+    role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Weight,
+    Frozen,
+    Buffer,
 }
 
 impl Param {
     /// A parameter with a first value.
     pub fn new(value: Tensor) -> Self {
+        Self::of(value, Role::Weight)
+    }
+
+    /// A value that is saved and loaded with the parameters and that no gradient reaches.
+    pub fn buffer(value: Tensor) -> Self {
+        Self::of(value, Role::Buffer)
+    }
+
+    fn of(value: Tensor, role: Role) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Param { id: ParamId(NEXT.fetch_add(1, Ordering::Relaxed)), value: value.detach(), frozen: false }
+        Param { id: ParamId(NEXT.fetch_add(1, Ordering::Relaxed)), value: value.detach(), role }
     }
 
     pub(crate) fn id(&self) -> ParamId {
@@ -62,29 +85,38 @@ impl Param {
     /// Replaces the value by one of the same shape, converted to the same element type and device.
     pub fn set(&mut self, value: &Tensor) -> Result<()> {
         if value.shape() != self.shape() {
-            return Err(Error::shape(
-                "set",
-                format!("a value of {:?} for a parameter of {:?}", value.shape(), self.shape()),
-            ));
+            return Err(self.mismatch(value));
         }
         self.value = value.detach().to_dtype(self.value.dtype())?.to_device(self.value.device())?;
         Ok(())
     }
 
-    /// Converts the value to another element type, and moves it.
+    fn mismatch(&self, value: &Tensor) -> Error {
+        Error::shape("set", format!("a value of {:?} for a parameter of {:?}", value.shape(), self.shape()))
+    }
+
+    /// Converts a float value to another element type, and moves it. Integers (a buffer that counts) are only moved.
     pub fn convert(&mut self, dtype: DType, device: &Device) -> Result<()> {
+        let dtype = if self.value.dtype().is_float() { dtype } else { self.value.dtype() };
         self.value = self.value.to_dtype(dtype)?.to_device(device)?;
         Ok(())
     }
 
-    /// Whether optimizers leave it alone.
+    /// Whether no gradient is taken for it: it is frozen, or a buffer.
     pub fn is_frozen(&self) -> bool {
-        self.frozen
+        self.role != Role::Weight
     }
 
-    /// Makes optimizers leave it alone, or not.
+    /// Whether it is a buffer.
+    pub fn is_buffer(&self) -> bool {
+        self.role == Role::Buffer
+    }
+
+    /// Makes optimizers leave a weight alone, or not. A buffer stays what it is.
     pub fn freeze(&mut self, frozen: bool) {
-        self.frozen = frozen;
+        if self.role != Role::Buffer {
+            self.role = if frozen { Role::Frozen } else { Role::Weight };
+        }
     }
 }
 
@@ -125,43 +157,161 @@ pub trait Parameters {
         })
     }
 
-    /// Replaces every value by the one of the same name. Names must match one to one.
+    /// Freezes the weights whose names fit `pattern`, in which `*` stands for any characters, or thaws them, and gives
+    /// their number. The gradient of a frozen weight is not even computed.
+    ///
+    /// # Errors
+    /// When the pattern fits no weight.
+    ///
+    /// ```
+    /// use forge_core::{nn::{Init, Linear, Sequential}, Parameters};
+    /// let init = Init::new(0);
+    /// let mut model = Sequential::new().with("body", Linear::new(&init, 8, 4)?).with("head", Linear::new(&init, 4, 1)?);
+    /// assert_eq!(model.freeze("body.*", true)?, 2);
+    /// assert_eq!(model.parameter_count(), 5);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    fn freeze(&mut self, pattern: &str, frozen: bool) -> Result<usize> {
+        let (mut count, mut names) = (0, Vec::new());
+        self.visit_mut(&mut String::new(), &mut |name, param| {
+            if !param.is_buffer() {
+                names.push(name.to_owned());
+                if matches(pattern, name) {
+                    param.freeze(frozen);
+                    count += 1;
+                }
+            }
+            Ok(())
+        })?;
+        if count == 0 {
+            return Err(no_match("freeze", pattern, names.iter().map(String::as_str)));
+        }
+        Ok(count)
+    }
+
+    /// Replaces every value by the one of the same name.
+    ///
+    /// # Errors
+    /// When names do not match one to one, or shapes differ; nothing is then replaced.
     fn load_values(&mut self, values: &[(String, Tensor)]) -> Result<()> {
-        let mut missing = Vec::new();
-        let mut used = 0;
-        self.visit_mut(
-            &mut String::new(),
-            &mut |name, param| match values.iter().find(|(n, _)| n == name) {
-                Some((_, value)) => {
-                    used += 1;
-                    param.set(value).map_err(|e| e.within(name))
-                }
-                None => {
-                    missing.push(name.to_owned());
-                    Ok(())
-                }
-            },
-        )?;
-        if !missing.is_empty() {
-            return Err(Error::other(format!("no value for the parameters {}", missing.join(", "))));
+        let found = compare(self, values)?;
+        let mut wrong = Vec::new();
+        if !found.missing.is_empty() {
+            wrong.push(format!("no value for the parameters {}", found.missing.join(", ")));
         }
-        if used < values.len() {
-            let mut extra: Vec<&str> = values.iter().map(|(n, _)| n.as_str()).collect();
-            self.visit(&mut String::new(), &mut |name, _| extra.retain(|n| *n != name));
-            return Err(Error::other(format!("values that no parameter takes: {}", extra.join(", "))));
+        if !found.unexpected.is_empty() {
+            wrong.push(format!("values that no parameter takes: {}", found.unexpected.join(", ")));
         }
-        Ok(())
+        if !wrong.is_empty() {
+            return Err(Error::other(wrong.join("; ")));
+        }
+        replace(self, values)
+    }
+
+    /// Replaces the values of those parameters for which there is one of the same name, and says what did not match:
+    /// for a body that was trained under another head.
+    ///
+    /// # Errors
+    /// When shapes of equal names differ; nothing is then replaced.
+    ///
+    /// ```
+    /// use forge_core::{nn::{Init, Linear, Sequential}, Parameters};
+    /// let init = Init::new(0);
+    /// let body = || Linear::new(&init, 8, 4);
+    /// let trained = Sequential::new().with("body", body()?).with("classes", Linear::new(&init, 4, 10)?);
+    /// let mut model = Sequential::new().with("body", body()?).with("head", Linear::new(&init, 4, 1)?);
+    /// let found = model.load_matching(&trained.named_values())?;
+    /// assert_eq!(found.missing, ["head.weight", "head.bias"]);
+    /// assert_eq!(found.unexpected, ["classes.weight", "classes.bias"]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    fn load_matching(&mut self, values: &[(String, Tensor)]) -> Result<Unmatched> {
+        let found = compare(self, values)?;
+        replace(self, values)?;
+        Ok(found)
     }
 }
 
-/// Implements [`Parameters`] for a struct: its own parameters, then the layers in it, by field name.
+/// Names that [`Parameters::load_matching`] found on one side only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unmatched {
+    /// Parameters that there was no value for: they are as before.
+    pub missing: Vec<String>,
+    /// Values that no parameter took.
+    pub unexpected: Vec<String>,
+}
+
+/// Names on one side only; shapes that differ are an error.
+fn compare<P: Parameters + ?Sized>(model: &P, values: &[(String, Tensor)]) -> Result<Unmatched> {
+    let mut missing = Vec::new();
+    let mut unexpected: BTreeMap<&str, (usize, &Tensor)> =
+        values.iter().enumerate().map(|(i, (name, value))| (name.as_str(), (i, value))).collect();
+    let mut wrong = None;
+    model.visit(&mut String::new(), &mut |name, param| match unexpected.remove(name) {
+        None => missing.push(name.to_owned()),
+        Some((_, value)) if value.shape() != param.shape() => {
+            wrong.get_or_insert_with(|| param.mismatch(value).within(name));
+        }
+        Some(_) => {}
+    });
+    if let Some(error) = wrong {
+        return Err(error);
+    }
+    let mut left: Vec<(usize, &str)> = unexpected.into_iter().map(|(name, (i, _))| (i, name)).collect();
+    left.sort_unstable();
+    Ok(Unmatched { missing, unexpected: left.into_iter().map(|(_, name)| name.to_owned()).collect() })
+}
+
+fn replace<P: Parameters + ?Sized>(model: &mut P, values: &[(String, Tensor)]) -> Result<()> {
+    let values: BTreeMap<&str, &Tensor> = values.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    model.visit_mut(&mut String::new(), &mut |name, param| match values.get(name) {
+        Some(value) => param.set(value).map_err(|e| e.within(name)),
+        None => Ok(()),
+    })
+}
+
+/// The parameters of what is in the box, under the same names.
+impl<P: Parameters + ?Sized> Parameters for Box<P> {
+    fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a Param)) {
+        (**self).visit(path, each);
+    }
+
+    fn visit_mut<'a>(
+        &'a mut self,
+        path: &mut String,
+        each: &mut dyn FnMut(&str, &'a mut Param) -> Result<()>,
+    ) -> Result<()> {
+        (**self).visit_mut(path, each)
+    }
+}
+
+/// A layer that may be left out has its parameters, or none.
+impl<L: Parameters> Parameters for Option<L> {
+    fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a Param)) {
+        if let Some(layer) = self {
+            layer.visit(path, each);
+        }
+    }
+
+    fn visit_mut<'a>(
+        &'a mut self,
+        path: &mut String,
+        each: &mut dyn FnMut(&str, &'a mut Param) -> Result<()>,
+    ) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |layer| layer.visit_mut(path, each))
+    }
+}
+
+/// Implements [`Parameters`] for a struct: its own parameters, then those that may be left out (`Option<Param>`), then the
+/// layers in it, by field name.
 ///
 /// ```
 /// use forge_core::{nn::{Init, Linear}, parameters, Param, Parameters, Tensor};
-/// struct Gate { scale: Param, inner: Linear }
-/// parameters!(Gate { scale } layers { inner });
+/// struct Gate { scale: Param, shift: Option<Param>, inner: Linear }
+/// parameters!(Gate { scale } optional { shift } layers { inner });
 /// let gate = Gate {
 ///     scale: Param::new(Tensor::new(&[1.0f32], &[1])?),
+///     shift: None,
 ///     inner: Linear::new(&Init::new(0), 3, 2)?,
 /// };
 /// let names: Vec<String> = gate.named_values().into_iter().map(|(name, _)| name).collect();
@@ -170,7 +320,8 @@ pub trait Parameters {
 /// ```
 #[macro_export]
 macro_rules! parameters {
-    ($type:ty { $($param:ident),* $(,)? } $(layers { $($layer:ident),* $(,)? })?) => {
+    ($type:ty { $($param:ident),* $(,)? }
+     $(optional { $($optional:ident),* $(,)? })? $(layers { $($layer:ident),* $(,)? })?) => {
         impl $crate::Parameters for $type {
             // A layer without parameters uses neither argument.
             #[allow(unused_variables)]
@@ -179,6 +330,11 @@ macro_rules! parameters {
                 $(path.push_str(stringify!($param));
                   each(path, &self.$param);
                   path.truncate(depth);)*
+                $($(if let Some(param) = &self.$optional {
+                    path.push_str(stringify!($optional));
+                    each(path, param);
+                    path.truncate(depth);
+                })*)?
                 $($(path.push_str(concat!(stringify!($layer), "."));
                   $crate::Parameters::visit(&self.$layer, path, each);
                   path.truncate(depth);)*)?
@@ -194,6 +350,11 @@ macro_rules! parameters {
                 $(path.push_str(stringify!($param));
                   each(path, &mut self.$param)?;
                   path.truncate(depth);)*
+                $($(if let Some(param) = &mut self.$optional {
+                    path.push_str(stringify!($optional));
+                    each(path, param)?;
+                    path.truncate(depth);
+                })*)?
                 $($(path.push_str(concat!(stringify!($layer), "."));
                   $crate::Parameters::visit_mut(&mut self.$layer, path, each)?;
                   path.truncate(depth);)*)?

@@ -1,6 +1,7 @@
 //! The tape: an arena of nodes in order of creation, which is a topological order, so backward is one loop.
 
 use super::{Cx, Grads, ParamId};
+use crate::layout::Layout;
 use crate::{Error, ErrorKind, Result, Tensor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,22 +40,27 @@ impl Outgoing<'_> {
         self.operands[i].is_some()
     }
 
-    /// Adds a gradient to what operand `i` has received: in place only where nobody else holds the sum.
+    /// Adds a gradient to what operand `i` has received.
     pub fn send(&mut self, i: usize, gradient: Tensor) -> Result<()> {
         let Some(slot) = self.operands[i] else { return Ok(()) };
-        let slot = &mut self.slots[slot as usize];
-        *slot = Some(match slot.take() {
-            None => gradient,
-            Some(mut sum) => match sum.memory_mut() {
-                Some((memory, device)) => {
-                    device.accumulate(gradient.arg(), memory)?;
-                    sum
-                }
-                None => (&sum + &gradient)?,
-            },
-        });
-        Ok(())
+        accumulate(&mut self.slots[slot as usize], gradient)
     }
+}
+
+/// Adds a gradient to a sum: in place only where nobody else holds it.
+pub(super) fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) -> Result<()> {
+    *sum = Some(match sum.take() {
+        None => gradient,
+        Some(mut sum) => match sum.memory_mut() {
+            Some((memory, device)) => {
+                let all = Layout::contiguous(*gradient.dims());
+                device.accumulate(gradient.arg(), memory, &all)?;
+                sum
+            }
+            None => (&sum + &gradient)?,
+        },
+    });
+    Ok(())
 }
 
 struct Node {
@@ -70,6 +76,8 @@ struct Arena {
     /// Number of tracked values so far: leaves and results.
     values: u32,
     params: Vec<(ParamId, u32)>,
+    /// New values of buffers, in the order in which they were asked for.
+    updates: Vec<(ParamId, Tensor)>,
     consumed: bool,
 }
 
@@ -107,6 +115,16 @@ impl Tape {
         Track { tape: self.clone(), value: arena.values - 1 }
     }
 
+    /// Notes a new value of a buffer.
+    pub fn update(&self, id: ParamId, value: Tensor) {
+        self.lock().updates.push((id, value));
+    }
+
+    /// The new value of a buffer that was noted last.
+    pub fn updated(&self, id: ParamId) -> Option<Tensor> {
+        self.lock().updates.iter().rev().find(|(of, _)| *of == id).map(|(_, value)| value.clone())
+    }
+
     /// The leaf of a parameter: the same one each time, so that a weight used twice has one gradient.
     pub fn param(self: &Arc<Self>, id: ParamId) -> Track {
         let mut arena = self.lock();
@@ -127,9 +145,20 @@ impl Tape {
 pub(crate) fn record<const N: usize>(
     op: &'static str,
     operands: &[&Tensor],
-    results: [Tensor; N],
+    mut results: [Tensor; N],
     backward: impl FnOnce(&dyn Fn(usize) -> bool) -> Box<dyn Backward>,
 ) -> Result<[Tensor; N]> {
+    record_all(op, operands, &mut results, backward)?;
+    Ok(results)
+}
+
+/// As [`record`], of any number of results, which become tracked.
+pub(crate) fn record_all(
+    op: &'static str,
+    operands: &[&Tensor],
+    results: &mut [Tensor],
+    backward: impl FnOnce(&dyn Fn(usize) -> bool) -> Box<dyn Backward>,
+) -> Result<()> {
     let mut tape: Option<&Arc<Tape>> = None;
     for track in operands.iter().filter_map(|t| t.track()) {
         match tape {
@@ -137,7 +166,7 @@ pub(crate) fn record<const N: usize>(
             _ => tape = Some(&track.tape),
         }
     }
-    let Some(tape) = tape else { return Ok(results) };
+    let Some(tape) = tape else { return Ok(()) };
     let operand_values: Box<[Option<u32>]> = operands.iter().map(|t| t.track().map(Track::value)).collect();
     let backward = backward(&|i| operand_values[i].is_some());
     let mut arena = tape.lock();
@@ -145,14 +174,14 @@ pub(crate) fn record<const N: usize>(
         return Err(ErrorKind::TapeConsumed { op }.into());
     }
     let first_result = arena.values;
-    arena.values += N as u32;
-    arena.nodes.push(Node { operands: operand_values, first_result, results: N as u32, backward });
+    let count = results.len() as u32;
+    arena.values += count;
+    arena.nodes.push(Node { operands: operand_values, first_result, results: count, backward });
     drop(arena);
-    let mut value = first_result;
-    Ok(results.map(|tensor| {
-        value += 1;
-        tensor.with_track(Some(Track { tape: tape.clone(), value: value - 1 }))
-    }))
+    for (value, result) in (first_result..).zip(results) {
+        result.set_track(Track { tape: tape.clone(), value });
+    }
+    Ok(())
 }
 
 impl Tensor {
@@ -210,6 +239,7 @@ impl Tensor {
             return Err(ErrorKind::TapeConsumed { op: "backward" }.into());
         }
         let (mut nodes, params) = (std::mem::take(&mut arena.nodes), std::mem::take(&mut arena.params));
+        let updates = std::mem::take(&mut arena.updates);
         let mut slots: Vec<Option<Tensor>> = vec![None; arena.values as usize];
         drop(arena);
         slots[track.value as usize] = Some(seed);
@@ -223,6 +253,6 @@ impl Tensor {
                 results.fill(None);
             }
         }
-        Ok(Grads::new(tape, slots, params))
+        Ok(Grads::new(tape, slots, params, updates))
     }
 }

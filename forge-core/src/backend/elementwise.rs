@@ -16,7 +16,8 @@ pub enum Keep {
 
 /// Calls a macro with every unary row:
 /// `Name(rust_name), formula, |x, p| value, Keep, |kept, p| derivative, smooth domain`.
-/// `p` is up to two constants, such as the slope of a leaky ReLU.
+/// `p` is up to two constants, such as the slope of a leaky ReLU. Where a function has a kink, its derivative there is
+/// PyTorch's.
 macro_rules! for_each_unary {
     ($apply:ident) => {
         $apply! {
@@ -39,12 +40,58 @@ macro_rules! for_each_unary {
             HuberPenalty(huber_penalty), "½ x² where |x| ≤ p, else p (|x| - ½ p)",
                 |x, p| if x.abs() > p[0] { p[0] * (x.abs() - S::from_f64(0.5) * p[0]) } else { S::from_f64(0.5) * x * x },
                 Input, |x, p| if x > p[0] { p[0] } else if x < -p[0] { -p[0] } else { x }, (0.1, 3.0);
+            PowScalar(pow_scalar), "xᵖ", |x, p| x.powf(p[0]), Input,
+                |x, p| if p[0] == S::zero() { S::zero() } else { p[0] * x.powf(p[0] - S::one()) }, (0.1, 3.0);
+            Reciprocal(reciprocal), "1 / x", |x, _p| S::one() / x, Output, |y, _p| -(y * y), (0.3, 3.0);
+            Rsqrt(rsqrt), "1 / √x", |x, _p| S::one() / x.sqrt(), Output,
+                |y, _p| S::from_f64(-0.5) * (y * y * y), (0.1, 9.0);
+            Log1p(log1p), "ln(1 + x)", |x, _p| x.ln_1p(), Input, |x, _p| S::one() / (S::one() + x), (-0.9, 9.0);
+            Expm1(expm1), "eˣ - 1", |x, _p| x.exp_m1(), Output, |y, _p| y + S::one(), (-5.0, 5.0);
+            Sin(sin), "sin x", |x, _p| x.sin(), Input, |x, _p| x.cos(), (-3.0, 3.0);
+            Cos(cos), "cos x", |x, _p| x.cos(), Input, |x, _p| -x.sin(), (-3.0, 3.0);
+            Erf(erf), "2/√π ∫₀ˣ e^(-t²) dt", |x, _p| x.erf(), Input,
+                |x, _p| S::from_f64(std::f64::consts::FRAC_2_SQRT_PI) * (-(x * x)).exp(), (-3.0, 3.0);
+            Sign(sign), "1 where x > 0, -1 where x < 0, else 0; derivative 0",
+                |x, _p| if x > S::zero() { S::one() } else if x < S::zero() { -S::one() } else { S::zero() },
+                Nothing, |_k, _p| S::zero(), (0.1, 3.0);
+            Floor(floor), "greatest integer ≤ x; derivative 0", |x, _p| x.floor(), Nothing, |_k, _p| S::zero(), (2.1, 2.9);
+            Round(round), "nearest integer, the even one of two; derivative 0", |x, _p| x.round(), Nothing,
+                |_k, _p| S::zero(), (1.6, 2.4);
+            Clamp(clamp), "min(max(x, p₀), p₁), derivative 1 at both bounds",
+                |x, p| { let x = if x < p[0] { p[0] } else { x }; if x > p[1] { p[1] } else { x } }, Input,
+                |x, p| if x >= p[0] && x <= p[1] { S::one() } else { S::zero() }, (0.1, 0.6);
+            Hardtanh(hardtanh), "min(max(x, p₀), p₁), derivative 0 at both bounds",
+                |x, p| { let x = if x < p[0] { p[0] } else { x }; if x > p[1] { p[1] } else { x } }, Input,
+                |x, p| if x <= p[0] || x >= p[1] { S::zero() } else { S::one() }, (0.1, 0.6);
+            Elu(elu), "x where x > 0, else p (eˣ - 1), derivative p at 0",
+                |x, p| if x > S::zero() { x } else { p[0] * x.exp_m1() }, Input,
+                |x, p| if x > S::zero() { S::one() } else { p[0] * x.exp() }, (0.1, 3.0);
+            Softplus(softplus), "ln(1 + e^(p₀ x)) / p₀, and x where p₀ x > p₁",
+                |x, p| {
+                    let z = x * p[0];
+                    // The first two so that e^z never overflows.
+                    if z > p[1] { x } else if z > S::zero() { x + (-z).exp().ln_1p() / p[0] } else { z.exp().ln_1p() / p[0] }
+                },
+                Input, |x, p| { let z = x * p[0]; if z > p[1] { S::one() } else { z.sigmoid() } }, (-5.0, 5.0);
+            Silu(silu), "x / (1 + e⁻ˣ)", |x, _p| x * x.sigmoid(), Input,
+                |x, _p| { let s = x.sigmoid(); s + x * (s * (S::one() - s)) }, (-5.0, 5.0);
+            Gelu(gelu), "x Φ(x) with the normal distribution Φ(x) = ½ (1 + erf(x / √2))", |x, _p| x * x.normal_below(),
+                Input, |x, _p| x.normal_below() + x * x.normal_density(), (-4.0, 4.0);
+            // ½ (1 + tanh u) = σ(2u), which does not cancel far below 0.
+            GeluTanh(gelu_tanh), "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))", |x, _p| x * x.normal_below_by_tanh(), Input,
+                |x, _p| {
+                    let s = x.normal_below_by_tanh();
+                    let inner = S::root_2_over_pi() * (S::one() + S::from_f64(3.0 * 0.044715) * (x * x));
+                    s + x * (s * (S::one() - s)) * (inner + inner)
+                },
+                (-4.0, 4.0);
         }
     };
 }
 pub(crate) use for_each_unary;
 
 /// Calls a macro with every binary row: `Name(rust_name), formula, |a, b| value, |a, b| d/da, |a, b| d/db, domain of b`.
+/// Comparisons come last; they are never differentiated.
 macro_rules! for_each_binary {
     ($apply:ident) => {
         $apply! {
@@ -52,6 +99,23 @@ macro_rules! for_each_binary {
             Sub(sub), "a - b", |a, b| a - b, |_a, _b| S::one(), |_a, _b| -S::one(), (-3.0, 3.0);
             Mul(mul), "a b", |a, b| a * b, |_a, b| b, |a, _b| a, (-3.0, 3.0);
             Div(div), "a / b", |a, b| a / b, |_a, b| S::one() / b, |a, b| -(a / b) / b, (0.3, 3.0);
+            Pow(pow), "aᵇ", |a, b| a.powf(b),
+                |a, b| if b == S::zero() { S::zero() } else { b * a.powf(b - S::one()) },
+                |a, b| if a == S::zero() && b >= S::zero() { S::zero() } else { a.powf(b) * a.ln() }, (0.2, 2.0);
+            Maximum(maximum), "max(a, b), NaN if either is; half of the derivative each where a = b",
+                |a, b| if a > b || a.is_nan() { a } else { b },
+                |a, b| if a == b { S::from_f64(0.5) } else if a < b { S::zero() } else { S::one() },
+                |a, b| if a == b { S::from_f64(0.5) } else if b < a { S::zero() } else { S::one() }, (2.1, 3.0);
+            Minimum(minimum), "min(a, b), NaN if either is; half of the derivative each where a = b",
+                |a, b| if a < b || a.is_nan() { a } else { b },
+                |a, b| if a == b { S::from_f64(0.5) } else if a > b { S::zero() } else { S::one() },
+                |a, b| if a == b { S::from_f64(0.5) } else if b > a { S::zero() } else { S::one() }, (2.1, 3.0);
+            Eq(eq), "1 where a = b, else 0", |a, b| S::truth(a == b), |_a, _b| S::zero(), |_a, _b| S::zero(), (2.1, 3.0);
+            Ne(ne), "1 where a ≠ b, else 0", |a, b| S::truth(a != b), |_a, _b| S::zero(), |_a, _b| S::zero(), (2.1, 3.0);
+            Lt(lt), "1 where a < b, else 0", |a, b| S::truth(a < b), |_a, _b| S::zero(), |_a, _b| S::zero(), (2.1, 3.0);
+            Le(le), "1 where a ≤ b, else 0", |a, b| S::truth(a <= b), |_a, _b| S::zero(), |_a, _b| S::zero(), (2.1, 3.0);
+            Gt(gt), "1 where a > b, else 0", |a, b| S::truth(a > b), |_a, _b| S::zero(), |_a, _b| S::zero(), (2.1, 3.0);
+            Ge(ge), "1 where a ≥ b, else 0", |a, b| S::truth(a >= b), |_a, _b| S::zero(), |_a, _b| S::zero(), (2.1, 3.0);
         }
     };
 }
@@ -150,6 +214,13 @@ macro_rules! define_binary {
     };
 }
 for_each_binary!(define_binary);
+
+impl Binary {
+    /// Whether it is a comparison, whose result no tape records.
+    pub fn compares(self) -> bool {
+        matches!(self, Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge)
+    }
+}
 
 /// A unary operation with its constants.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,25 +1,32 @@
 //! What a device must be able to do.
 //!
 //! A backend implements the required primitives of [`Backend`]: memory, strided copy, elementwise maps, reductions,
-//! matrix products, gather and scatter, random numbers. Families of coarse operations ([`Rnn`], [`Optim`]) are by
+//! running sums, selection, matrix products, gather and scatter, random numbers. Families of coarse operations
+//! ([`Rnn`], [`Softmax`], [`Optim`]) are by
 //! default composed of the primitives, so that they are right on any device from its first day; a fast backend
 //! overrides a family's forward and backward together.
 
 mod composed;
 mod cpu;
 mod elementwise;
+mod family;
 pub mod reference;
 mod scalar;
 
 pub use composed::Composed;
-pub use cpu::Cpu;
+pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
+pub use family::{
+    AdamStep, Attention, AttentionArgs, Conv, ConvArgs, CrossEntropyArgs, GruArgs, GruOut, LionStep, Loss,
+    LstmArgs, LstmOut, Norm, NormArgs, NormKind, NormOut, Optim, Parts, Pool, PoolArgs, PoolKind,
+    RmsPropStep, Rnn, Saved, SgdStep, Slot, Softmax, Span, Targets, Window,
+};
 pub use scalar::{Dual, Scalar};
 
 use crate::layout::Layout;
 use crate::rng::Stream;
-use crate::{DType, Host, Result, Tensor};
+use crate::{DType, Host, Result};
 use std::any::Any;
 use std::fmt::Debug;
 
@@ -86,6 +93,43 @@ pub struct Arg<'a> {
 pub enum Reduce {
     /// Their sum.
     Sum,
+    /// Their product.
+    Prod,
+    /// The largest of them, NaN if one is; of none, the lowest value there is.
+    Max,
+}
+
+/// Which of some elements is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extreme {
+    /// The first of the largest, or the first NaN.
+    Max,
+    /// The first of the smallest, or the first NaN.
+    Min,
+}
+
+/// A running reduction along one dimension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// How elements are put together.
+    pub op: Reduce,
+    /// The dimension along which it runs.
+    pub axis: usize,
+    /// Whether it runs from the last element to the first.
+    pub reverse: bool,
+    /// Whether an element itself is left out of its result.
+    pub exclusive: bool,
+}
+
+/// Positions along one dimension: what gather and scatter go by.
+#[derive(Clone, Copy, Debug)]
+pub struct Along<'a> {
+    /// The operation, for messages.
+    pub op: &'static str,
+    /// The dimension.
+    pub axis: usize,
+    /// A position, i64, for each element that is read or written. A list of whole rows is expanded by strides of 0.
+    pub index: Arg<'a>,
 }
 
 /// A random number's distribution.
@@ -179,8 +223,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// `out = g · ∂op/∂a` for side 0, `g · ∂op/∂b` for side 1.
     fn binary_grad(&self, op: Binary, side: usize, a: Arg, b: Arg, g: Arg, out: &mut Memory) -> Result<()>;
 
-    /// `out += x`, all of `out`.
-    fn accumulate(&self, x: Arg, out: &mut Memory) -> Result<()>;
+    /// Adds `x` to the elements of `out` that `to` names, each of them once.
+    fn accumulate(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()>;
 
     /// Reduces the trailing `axes` dimensions of `x`; `out` has the shape of the others.
     fn reduce(&self, op: Reduce, x: Arg, axes: usize, out: &mut Memory) -> Result<()>;
@@ -188,17 +232,59 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// A batch of matrix products; see [`Gemm`].
     fn gemm(&self, gemm: Gemm, out: &mut Memory) -> Result<()>;
 
-    /// `out[i, …] = x[index[i], …]`. An index outside `x` is an error.
-    fn gather(&self, x: Arg, index: Arg, out: &mut Memory) -> Result<()>;
+    /// `out = a` where `mask` is not 0, else `b`. All have one shape and one element type, integers too.
+    fn select(&self, mask: Arg, a: Arg, b: Arg, out: &mut Memory) -> Result<()>;
 
-    /// `out[index[i], …] += x[i, …]`, in the order of `i`. `out` has `rows` rows and is zeroed first.
-    fn scatter_add(&self, x: Arg, index: Arg, rows: usize, out: &mut Memory) -> Result<()>;
+    /// The position of an extreme along the last dimension, which is not empty; `out` holds i64 and has the shape of the
+    /// other dimensions.
+    fn position(&self, of: Extreme, x: Arg, out: &mut Memory) -> Result<()>;
+
+    /// A running reduction; see [`Scan`]. `out` has the shape of `x`.
+    fn scan(&self, scan: Scan, x: Arg, out: &mut Memory) -> Result<()>;
+
+    /// `out[i, j, k] = x[i, index[i, j, k], k]`, where j stands for the dimension that `along` names and i, k for those
+    /// before and after it. `out` has the shape of the index. A position outside `x` is an error.
+    fn gather(&self, x: Arg, along: Along, out: &mut Memory) -> Result<()>;
+
+    /// `out[i, index[i, j, k], k] += x[i, j, k]`, in row-major order of the index, which has the shape of `x`. Only the
+    /// elements of `out` that `to` names take part. A position outside them is an error.
+    fn scatter_add(&self, x: Arg, along: Along, out: &mut Memory, to: &Layout) -> Result<()>;
 
     /// Fills `out` with elements of `stream` by the definition of [`Random::draw`].
     fn random(&self, random: Random, stream: Stream, out: &mut Memory) -> Result<()>;
 
+    /// Convolutions and their transposes.
+    fn conv(&self) -> &dyn Conv {
+        &Composed
+    }
+
+    /// Normalisations.
+    fn norm(&self) -> &dyn Norm {
+        &Composed
+    }
+
+    /// Pooling.
+    fn pool(&self) -> &dyn Pool {
+        &Composed
+    }
+
     /// Recurrent layers over a sequence.
     fn rnn(&self) -> &dyn Rnn {
+        &Composed
+    }
+
+    /// Attention.
+    fn attention(&self) -> &dyn Attention {
+        &Composed
+    }
+
+    /// Losses of several operations.
+    fn loss(&self) -> &dyn Loss {
+        &Composed
+    }
+
+    /// Softmax along a dimension.
+    fn softmax(&self) -> &dyn Softmax {
         &Composed
     }
 
@@ -206,137 +292,4 @@ pub trait Backend: Debug + Send + Sync + 'static {
     fn optim(&self) -> &dyn Optim {
         &Composed
     }
-}
-
-/// What a family's forward keeps for its backward; known to that family only.
-#[derive(Debug)]
-pub struct Saved {
-    value: Box<dyn Any + Send + Sync>,
-    bytes: usize,
-}
-
-impl Saved {
-    /// Wraps what is kept, with its size in bytes.
-    pub fn new<T: Debug + Send + Sync + 'static>(value: T, bytes: usize) -> Self {
-        Saved { value: Box::new(value), bytes }
-    }
-
-    /// The value, if it was wrapped as this type.
-    pub fn take<T: 'static>(self) -> Result<T> {
-        let value = self.value.downcast::<T>().map_err(|_| {
-            crate::Error::other(
-                "backward got what another backend's forward kept; a family overrides both or none",
-            )
-        })?;
-        Ok(*value)
-    }
-
-    /// Bytes held until backward.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
-/// The operands of an LSTM over a sequence, all untracked.
-///
-/// Gates are in PyTorch's order: input, forget, cell, output.
-#[derive(Clone, Debug)]
-pub struct LstmArgs {
-    /// `[batch, time, features]`
-    pub x: Tensor,
-    /// `[batch, hidden]`
-    pub h0: Tensor,
-    /// `[batch, hidden]`
-    pub c0: Tensor,
-    /// `[4 hidden, features]`
-    pub w_ih: Tensor,
-    /// `[4 hidden, hidden]`
-    pub w_hh: Tensor,
-    /// `[4 hidden]`
-    pub b_ih: Tensor,
-    /// `[4 hidden]`
-    pub b_hh: Tensor,
-}
-
-/// The results of an LSTM over a sequence, or the gradients that arrive at them.
-#[derive(Clone, Debug)]
-pub struct LstmOut<T = Tensor> {
-    /// `[batch, time, hidden]`
-    pub y: T,
-    /// `[batch, hidden]`, the hidden state after the last step.
-    pub h_n: T,
-    /// `[batch, hidden]`, the cell state after the last step.
-    pub c_n: T,
-}
-
-/// Recurrent layers over a whole sequence: one node of the tape each.
-pub trait Rnn: Send + Sync {
-    /// Runs the sequence. With `keep`, also gives what backward needs.
-    fn lstm(&self, args: &LstmArgs, keep: bool) -> Result<(LstmOut, Option<Saved>)>;
-
-    /// Gradients of the seven operands in the order of [`LstmArgs`]; those not needed may be `None`.
-    fn lstm_backward(
-        &self,
-        args: &LstmArgs,
-        saved: Saved,
-        grads: LstmOut<Option<Tensor>>,
-        needs: &[bool; 7],
-    ) -> Result<[Option<Tensor>; 7]>;
-}
-
-/// One parameter with its gradient and optimizer moments.
-#[derive(Debug)]
-pub struct Slot<'a> {
-    /// The parameter's value, updated in place where it is uniquely held.
-    pub value: &'a mut Tensor,
-    /// Its gradient.
-    pub grad: &'a Tensor,
-    /// First moment: Adam's mean, SGD's velocity.
-    pub first: &'a mut Tensor,
-    /// Second moment (Adam).
-    pub second: &'a mut Tensor,
-}
-
-/// The constants of one Adam step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamStep {
-    /// Learning rate.
-    pub lr: f64,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the denominator.
-    pub eps: f64,
-    /// Share of each weight that a step at a learning rate of 1 would take away, apart from the gradient.
-    pub decay: f64,
-    /// Number of this step, from 1.
-    pub step: u64,
-}
-
-/// The constants of one SGD step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SgdStep {
-    /// Learning rate.
-    pub lr: f64,
-    /// Decay of the velocity; 0 for plain SGD, which leaves the moments untouched.
-    pub momentum: f64,
-    /// Whether to look ahead along the velocity.
-    pub nesterov: bool,
-    /// Times each weight is added to its gradient.
-    pub decay: f64,
-    /// Number of this step, from 1. The first sets the velocity to the gradient.
-    pub step: u64,
-}
-
-/// Updates of many parameters at once.
-pub trait Optim: Send + Sync {
-    /// Adam: Kingma and Ba, ICLR 2015, with PyTorch's placement of `eps`; with decay, AdamW.
-    fn adam(&self, slots: &mut [Slot], step: AdamStep) -> Result<()>;
-
-    /// Stochastic gradient descent with momentum and weight decay, as PyTorch defines it.
-    fn sgd(&self, slots: &mut [Slot], step: SgdStep) -> Result<()>;
-
-    /// The sum of squares of all elements of all tensors, accumulated in f64.
-    fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64>;
 }

@@ -1,5 +1,6 @@
 //! Numbers that formulas are written in once: floats for values, dual numbers for exact derivatives.
 
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -22,12 +23,28 @@ pub trait Scalar:
     fn exp(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
+    /// ln(1 + x), exact near 0.
+    fn ln_1p(self) -> Self;
+    /// e^x - 1, exact near 0.
+    fn exp_m1(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
+    /// x^exponent.
+    fn powf(self, exponent: Self) -> Self;
+    /// Sine.
+    fn sin(self) -> Self;
+    /// Cosine.
+    fn cos(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
+    /// The error function, 2/√π ∫₀ˣ e^(-t²) dt.
+    fn erf(self) -> Self;
     /// |x|, with derivative 0 at 0.
     fn abs(self) -> Self;
+    /// The greatest integer that is not above.
+    fn floor(self) -> Self;
+    /// The nearest integer, the even one of two.
+    fn round(self) -> Self;
 
     /// 0
     fn zero() -> Self {
@@ -36,6 +53,31 @@ pub trait Scalar:
     /// 1
     fn one() -> Self {
         Self::from_f64(1.0)
+    }
+    /// 1 for true, 0 for false.
+    fn truth(fact: bool) -> Self {
+        if fact { Self::one() } else { Self::zero() }
+    }
+    /// Whether it is no number.
+    fn is_nan(self) -> bool {
+        self.to_f64().is_nan()
+    }
+    /// √(2/π)
+    fn root_2_over_pi() -> Self {
+        Self::from_f64(FRAC_2_SQRT_PI * FRAC_1_SQRT_2)
+    }
+    /// The share of the standard normal distribution below x: ½ (1 + erf(x / √2)).
+    fn normal_below(self) -> Self {
+        Self::from_f64(0.5) * (Self::one() + (self * Self::from_f64(FRAC_1_SQRT_2)).erf())
+    }
+    /// Nearly the same without erf: ½ (1 + tanh(√(2/π) (x + 0.044715 x³))). Hendrycks and Gimpel, 2016.
+    fn normal_below_by_tanh(self) -> Self {
+        let inner = Self::root_2_over_pi() * (self + Self::from_f64(0.044715) * (self * self * self));
+        (inner + inner).sigmoid()
+    }
+    /// The density of the standard normal distribution: e^(-x²/2) / √(2π).
+    fn normal_density(self) -> Self {
+        Self::from_f64(0.5) * Self::root_2_over_pi() * (Self::from_f64(-0.5) * self * self).exp()
     }
     /// 1 / (1 + e^-x), without overflow for any x.
     fn sigmoid(self) -> Self {
@@ -49,7 +91,7 @@ pub trait Scalar:
 }
 
 macro_rules! float_scalar {
-    ($type:ty) => {
+    ($type:ty, $erf:path) => {
         impl Scalar for $type {
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
@@ -68,8 +110,24 @@ macro_rules! float_scalar {
                 <$type>::ln(self)
             }
             #[inline(always)]
+            fn ln_1p(self) -> Self {
+                <$type>::ln_1p(self)
+            }
+            #[inline(always)]
+            fn exp_m1(self) -> Self {
+                <$type>::exp_m1(self)
+            }
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 <$type>::sqrt(self)
+            }
+            #[inline(always)]
+            fn sin(self) -> Self {
+                <$type>::sin(self)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                <$type>::cos(self)
             }
             #[inline(always)]
             fn tanh(self) -> Self {
@@ -79,11 +137,27 @@ macro_rules! float_scalar {
             fn abs(self) -> Self {
                 <$type>::abs(self)
             }
+            #[inline(always)]
+            fn floor(self) -> Self {
+                <$type>::floor(self)
+            }
+            #[inline(always)]
+            fn powf(self, exponent: Self) -> Self {
+                <$type>::powf(self, exponent)
+            }
+            #[inline(always)]
+            fn erf(self) -> Self {
+                $erf(self)
+            }
+            #[inline(always)]
+            fn round(self) -> Self {
+                <$type>::round_ties_even(self)
+            }
         }
     };
 }
-float_scalar!(f32);
-float_scalar!(f64);
+float_scalar!(f32, libm::erff);
+float_scalar!(f64, libm::erf);
 
 /// A value with its derivative in one direction: arithmetic on it is the chain rule, exact to rounding.
 ///
@@ -169,9 +243,32 @@ impl Scalar for Dual {
     fn ln(self) -> Self {
         self.chain(self.value.ln(), 1.0 / self.value)
     }
+    fn ln_1p(self) -> Self {
+        self.chain(self.value.ln_1p(), 1.0 / (1.0 + self.value))
+    }
+    fn exp_m1(self) -> Self {
+        self.chain(self.value.exp_m1(), self.value.exp())
+    }
     fn sqrt(self) -> Self {
         let y = self.value.sqrt();
         self.chain(y, 0.5 / y)
+    }
+    fn powf(self, exponent: Self) -> Self {
+        let (x, n) = (self.value, exponent.value);
+        let y = x.powf(n);
+        // A constant exponent has no logarithm's share: x may be negative.
+        let along = if exponent.slope == 0.0 { 0.0 } else { exponent.slope * y * x.ln() };
+        Dual { value: y, slope: self.slope * n * x.powf(n - 1.0) + along }
+    }
+    fn sin(self) -> Self {
+        self.chain(self.value.sin(), self.value.cos())
+    }
+    fn cos(self) -> Self {
+        self.chain(self.value.cos(), -self.value.sin())
+    }
+    fn erf(self) -> Self {
+        let x = self.value;
+        self.chain(libm::erf(x), FRAC_2_SQRT_PI * (-x * x).exp())
     }
     fn tanh(self) -> Self {
         let y = self.value.tanh();
@@ -180,5 +277,11 @@ impl Scalar for Dual {
     fn abs(self) -> Self {
         let sign = if self.value == 0.0 { 0.0 } else { self.value.signum() };
         self.chain(self.value.abs(), sign)
+    }
+    fn floor(self) -> Self {
+        self.chain(self.value.floor(), 0.0)
+    }
+    fn round(self) -> Self {
+        self.chain(self.value.round_ties_even(), 0.0)
     }
 }

@@ -1,5 +1,10 @@
 //! Batches of samples.
 
+mod loader;
+mod prefetch;
+
+pub use loader::{Batches, Loader};
+
 use crate::{Device, Error, Result, Tensor};
 
 /// Inputs and targets of one step.
@@ -69,7 +74,7 @@ fn several(mask: &Tensor, prediction: &Tensor) -> Result<Tensor> {
     mask.reshape(&[rows, targets, 1])?.expand(&[rows, targets, times])?.reshape(&[rows, outputs])
 }
 
-/// Samples that can be gathered by number.
+/// Samples that can be gathered by number, from several threads at once ([`Loader::prefetch`]).
 pub trait Dataset: Send + Sync {
     /// Number of samples.
     fn len(&self) -> usize;
@@ -111,10 +116,8 @@ impl Dataset for TensorDataset {
 
     fn batch(&self, indices: &[usize], device: &Device) -> Result<Batch> {
         let rows: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
-        let gather = |t: &Tensor| {
-            let index = Tensor::from_vec(rows.clone(), &[rows.len()], t.device())?;
-            t.index_select(&index)?.to_device(device)
-        };
+        let rows = Tensor::from_vec(rows, &[indices.len()], self.x.device())?;
+        let gather = |t: &Tensor| t.index_select(0, &rows.to_device(t.device())?)?.to_device(device);
         Ok(Batch::new(gather(&self.x)?, gather(&self.y)?))
     }
 }

@@ -2,12 +2,11 @@ use super::{Callback, Flow, Listener, Outlet, Snapshot, State};
 use crate::data::Dataset;
 use crate::history::{EpochRecord, Event, FitHistory, StopReason};
 use crate::nn::Module;
-use crate::optim::Optimizer;
-use crate::rng::Stream;
-use crate::{Cx, Device, Error, ErrorKind, Parameters, Result, Tensor};
+use crate::optim::{Ema, Optimizer};
+use crate::{Device, Error, Result, Tensor};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 type LossFn = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send>;
@@ -31,16 +30,20 @@ type LossFn = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send>;
 pub struct Learner {
     name: String,
     epochs: usize,
-    batch_size: usize,
-    seed: u64,
-    device: Device,
-    loss: LossFn,
-    clip_norm: Option<f64>,
+    pub(super) batch_size: usize,
+    pub(super) seed: u64,
+    pub(super) device: Device,
+    pub(super) loss: LossFn,
+    pub(super) clip_norm: Option<f64>,
+    pub(super) clip_value: Option<f64>,
+    pub(super) accumulate: usize,
+    pub(super) prefetch: usize,
+    ema: Option<Ema>,
     callbacks: Vec<Box<dyn Callback>>,
     listeners: Vec<Box<dyn Listener>>,
-    interrupt: Arc<AtomicBool>,
+    pub(super) interrupt: Arc<AtomicBool>,
     monitor: Option<String>,
-    step_limit: usize,
+    pub(super) step_limit: usize,
     fingerprint: String,
     resume: Option<Snapshot>,
 }
@@ -56,6 +59,10 @@ impl Learner {
             device: Device::cpu(),
             loss: Box::new(|prediction, target| prediction.mse(target)),
             clip_norm: None,
+            clip_value: None,
+            accumulate: 1,
+            prefetch: 0,
+            ema: None,
             callbacks: Vec::new(),
             listeners: Vec::new(),
             interrupt: Arc::default(),
@@ -99,6 +106,33 @@ impl Learner {
     /// Scales gradients so that their norm is at most this.
     pub fn clip_norm(mut self, limit: f64) -> Self {
         self.clip_norm = Some(limit);
+        self
+    }
+
+    /// Clips every element of the gradients to [-limit, limit], before the norm is looked at.
+    pub fn clip_value(mut self, limit: f64) -> Self {
+        self.clip_value = Some(limit);
+        self
+    }
+
+    /// Takes the gradients of `parts` batches together in each step of the optimizer: what a batch so many times as
+    /// large gives, in the memory of a small one. Each batch counts by its number of samples; the last step of an epoch
+    /// has what is left.
+    pub fn accumulate(mut self, parts: usize) -> Self {
+        self.accumulate = parts;
+        self
+    }
+
+    /// Gathers batches ahead in so many threads, at most two each. The training is the same, to the bit.
+    pub fn prefetch(mut self, threads: usize) -> Self {
+        self.prefetch = threads;
+        self
+    }
+
+    /// Averages the weights over steps. Validation and callbacks see the average in the model's place, so it is what
+    /// early stopping and checkpoints keep; after training the model has it.
+    pub fn ema(mut self, ema: Ema) -> Self {
+        self.ema = Some(ema);
         self
     }
 
@@ -159,7 +193,7 @@ impl Learner {
     /// Trains, and gives the history.
     ///
     /// # Errors
-    /// When there is no sample, batch size or epochs are 0, a step fails, the loss is no longer finite, or the
+    /// When there is no sample, batch size, parts or epochs are 0, a step fails, the loss is no longer finite, or the
     /// snapshot to go on from is of another training. Listeners hear of it as [`Event::Failed`].
     pub fn fit(
         mut self,
@@ -184,14 +218,14 @@ impl Learner {
         val: Option<&dyn Dataset>,
         outlet: &Outlet,
     ) -> Result<FitHistory> {
-        if train.is_empty() || self.batch_size == 0 || self.epochs == 0 {
+        let (samples, batch_size, parts, epochs) =
+            (train.len(), self.batch_size, self.accumulate, self.epochs);
+        if samples.min(batch_size).min(parts).min(epochs) == 0 {
             return Err(Error::argument(
                 "fit",
                 format!(
-                    "{} training samples, batch size {}, {} epochs: all must be at least 1",
-                    train.len(),
-                    self.batch_size,
-                    self.epochs
+                    "{samples} training samples, batch size {batch_size}, {parts} batches a step, {epochs} epochs: \
+                     all must be at least 1"
                 ),
             ));
         }
@@ -210,7 +244,7 @@ impl Learner {
         let first_epoch = resume.as_ref().map_or(0, |s| s.history.epochs.len());
         outlet.send(Event::TrainBegin {
             epochs: self.epochs,
-            steps_per_epoch: train.len().div_ceil(self.batch_size).min(self.step_limit),
+            steps_per_epoch: samples.div_ceil(batch_size.saturating_mul(parts)).min(self.step_limit),
             parameters: history.parameters,
             first_epoch,
         });
@@ -218,15 +252,18 @@ impl Learner {
         for callback in &mut callbacks {
             callback.train_begin(model)?;
         }
+        let mut ema = self.ema.take();
         if let Some(snapshot) = resume {
-            self.take_over(snapshot, model, optimizer, &mut callbacks, &mut history)?;
+            self.take_over(snapshot, model, optimizer, &mut ema, &mut callbacks, &mut history)?;
         }
         let earlier = history.seconds;
         let ended = matches!(history.stop, StopReason::Callback { .. });
         for epoch in if ended { 0..0 } else { first_epoch..self.epochs } {
             outlet.send(Event::EpochBegin { epoch });
             let clock = Instant::now();
-            let Some(train_loss) = self.train_epoch(epoch, model, optimizer, train, outlet)? else {
+            let Some((train_loss, learning_rate)) =
+                self.train_epoch(epoch, model, optimizer, &mut ema, train, outlet)?
+            else {
                 history.stop = StopReason::Interrupted;
                 break;
             };
@@ -234,27 +271,34 @@ impl Learner {
                 epoch,
                 step: optimizer.steps(),
                 seconds: 0.0,
-                learning_rate: optimizer.learning_rate(),
+                learning_rate,
                 metrics: vec![("train.loss".into(), train_loss)],
             };
-            if let Some(val) = val.filter(|v| !v.is_empty()) {
-                record.metrics.push(("val.loss".into(), self.evaluate(model, val)?));
-            }
-            let mut stop = None;
-            let mut state =
-                State { model, optimizer, record: &mut record, outlet, best_epoch: &mut history.best_epoch };
-            for callback in &mut callbacks {
-                if let Flow::Stop(message) = callback.epoch_end(&mut state)? {
-                    stop.get_or_insert(message);
+            swap(&mut ema, model)?;
+            let seen: Result<Option<String>> = (|| {
+                if let Some(val) = val.filter(|v| !v.is_empty()) {
+                    record.metrics.push(("val.loss".into(), self.evaluate(model, val)?));
                 }
-            }
+                let best_epoch = &mut history.best_epoch;
+                let mut state =
+                    State { model: &mut *model, optimizer, record: &mut record, outlet, best_epoch };
+                let mut stop = None;
+                for callback in &mut callbacks {
+                    if let Flow::Stop(message) = callback.epoch_end(&mut state)? {
+                        stop.get_or_insert(message);
+                    }
+                }
+                Ok(stop)
+            })();
+            swap(&mut ema, model)?;
+            let stop = seen?;
             record.seconds = clock.elapsed().as_secs_f64();
             history.epochs.push(record.clone());
             history.seconds = earlier + begin.elapsed().as_secs_f64();
             if let Some(message) = stop {
                 history.stop = StopReason::Callback { message };
             }
-            let snapshot = self.snapshot(&history, model, optimizer, &callbacks);
+            let snapshot = self.snapshot(&history, model, optimizer, &ema, &callbacks);
             for callback in &mut callbacks {
                 callback.epoch_recorded(&snapshot, outlet)?;
             }
@@ -264,6 +308,7 @@ impl Learner {
                 break;
             }
         }
+        swap(&mut ema, model)?;
         for callback in &mut callbacks {
             callback.train_end(model)?;
         }
@@ -282,6 +327,7 @@ impl Learner {
         snapshot: Snapshot,
         model: &mut dyn Module,
         optimizer: &mut dyn Optimizer,
+        ema: &mut Option<Ema>,
         callbacks: &mut [Box<dyn Callback>],
         history: &mut FitHistory,
     ) -> Result<()> {
@@ -295,10 +341,18 @@ impl Learner {
                 "has {there} callbacks, this learner {here}; give the same, in the same order"
             ));
         }
+        if snapshot.average.is_empty() != (ema.is_none() || snapshot.step == 0) {
+            let (there, here) = if ema.is_none() { ("an", "takes none") } else { ("no", "takes one") };
+            return other(format!("has {there} average of weights, this learner {here}; give the same"));
+        }
         model.load_values(&snapshot.weights)?;
         let moved = |(name, t): (String, Tensor)| Ok((name, t.to_device(&self.device)?));
         let moments = snapshot.moments.into_iter().map(moved).collect::<Result<Vec<_>>>()?;
         optimizer.load_state(&moments, snapshot.step)?;
+        if let Some(ema) = ema {
+            let average = snapshot.average.into_iter().map(moved).collect::<Result<Vec<_>>>()?;
+            ema.load_state(&average, model)?;
+        }
         optimizer.set_learning_rate(snapshot.learning_rate);
         for (callback, state) in callbacks.iter_mut().zip(snapshot.callbacks) {
             callback.load_state(state)?;
@@ -315,6 +369,7 @@ impl Learner {
         history: &FitHistory,
         model: &dyn Module,
         optimizer: &dyn Optimizer,
+        ema: &Option<Ema>,
         callbacks: &[Box<dyn Callback>],
     ) -> Snapshot {
         Snapshot {
@@ -325,77 +380,13 @@ impl Learner {
             // Shares the storage; it is dropped before the next step, which can then write in place.
             weights: model.named_values(),
             moments: optimizer.state(),
+            average: ema.as_ref().map(Ema::state).unwrap_or_default(),
             callbacks: callbacks.iter().map(|c| c.state()).collect(),
         }
     }
-
-    /// The mean loss of an epoch, or `None` if it was interrupted.
-    fn train_epoch(
-        &self,
-        epoch: usize,
-        model: &mut dyn Module,
-        optimizer: &mut dyn Optimizer,
-        train: &dyn Dataset,
-        outlet: &Outlet,
-    ) -> Result<Option<f64>> {
-        let order = Stream::new(self.seed, "order").at(epoch as u64).permutation(train.len());
-        let (mut total, mut samples) = (0.0, 0.0_f64);
-        for (number, indices) in order.chunks(self.batch_size).enumerate().take(self.step_limit) {
-            if self.interrupt.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            let step = optimizer.steps();
-            let batch = train.batch(indices, &self.device)?;
-            let cx = Cx::train(self.seed, step);
-            let loss = batch.loss(&model.forward(&cx, &batch.x)?, &self.loss)?;
-            let value = loss.item()?;
-            let finite = |ok: bool, what: &str| {
-                if ok { Ok(()) } else { Err(Error::from(ErrorKind::NotFinite { what: what.into(), step })) }
-            };
-            finite(value.is_finite(), "the training loss")?;
-            let mut grads = loss.backward(cx)?;
-            if let Some(limit) = self.clip_norm {
-                finite(grads.clip_norm(limit)?.is_finite(), "the gradient's norm")?;
-            }
-            optimizer.step(as_parameters(model), &grads)?;
-            let weight = batch.weight()?;
-            total += value * weight;
-            samples += weight;
-            outlet.send(Event::BatchEnd { epoch, step, batch: number, loss: value });
-        }
-        Ok(Some(total / samples.max(f64::MIN_POSITIVE)))
-    }
-
-    /// The mean loss over a dataset, without training.
-    fn evaluate(&self, model: &dyn Module, data: &dyn Dataset) -> Result<f64> {
-        let (mut total, mut samples) = (0.0, 0.0_f64);
-        for indices in all(data).chunks(self.batch_size) {
-            let batch = data.batch(indices, &self.device)?;
-            let loss = batch.loss(&model.forward(&Cx::infer(), &batch.x)?, &self.loss)?;
-            let weight = batch.weight()?;
-            total += loss.item()? * weight;
-            samples += weight;
-        }
-        Ok(total / samples.max(f64::MIN_POSITIVE))
-    }
 }
 
-fn as_parameters(model: &mut dyn Module) -> &mut dyn Parameters {
-    model
-}
-
-fn all(data: &dyn Dataset) -> Vec<usize> {
-    (0..data.len()).collect()
-}
-
-/// A model's output for every sample, in order, in batches of `batch_size`: `[samples, …]`.
-///
-/// # Errors
-/// When there is no sample or a batch fails.
-pub fn predict(model: &dyn Module, data: &dyn Dataset, batch_size: usize, device: &Device) -> Result<Tensor> {
-    let mut outputs = Vec::new();
-    for indices in all(data).chunks(batch_size.max(1)) {
-        outputs.push(model.forward(&Cx::infer(), &data.batch(indices, device)?.x)?);
-    }
-    Tensor::concat(&outputs.iter().collect::<Vec<_>>(), 0)
+/// Exchanges weights and average, if there is one.
+fn swap(ema: &mut Option<Ema>, model: &mut dyn Module) -> Result<()> {
+    ema.as_mut().map_or(Ok(()), |ema| ema.swap(model))
 }

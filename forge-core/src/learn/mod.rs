@@ -4,6 +4,7 @@
 mod callback;
 mod checkpoint;
 mod early_stopping;
+mod epoch;
 mod learner;
 mod listener;
 mod plateau;
@@ -12,7 +13,8 @@ mod snapshot;
 pub use callback::{Callback, CallbackState, Flow, Goal, State};
 pub use checkpoint::ModelCheckpoint;
 pub use early_stopping::EarlyStopping;
-pub use learner::{Learner, predict};
+pub use epoch::predict;
+pub use learner::Learner;
 pub use listener::{Listener, Outlet};
 pub use plateau::ReduceOnPlateau;
 pub use snapshot::Snapshot;

@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub weights: Vec<(String, Tensor)>,
     /// The optimizer's moments by name.
     pub moments: Vec<(String, Tensor)>,
+    /// The average of weights by name; empty where none is taken.
+    pub average: Vec<(String, Tensor)>,
     /// What each callback remembers, in the order of the callbacks.
     pub callbacks: Vec<CallbackState>,
 }
@@ -75,6 +77,7 @@ impl Snapshot {
         };
         let mut all = named("model".into(), &self.weights);
         all.extend(named("optimizer".into(), &self.moments));
+        all.extend(named("average".into(), &self.average));
         for (n, callback) in self.callbacks.iter().enumerate() {
             all.extend(named(format!("callback.{n}"), &callback.tensors));
         }
@@ -128,6 +131,7 @@ impl Snapshot {
             fingerprint: text.fingerprint,
             weights: take("model."),
             moments: take("optimizer."),
+            average: take("average."),
             callbacks: text.callbacks.into_iter().enumerate().map(callback).collect(),
         }))
     }

@@ -1,3 +1,4 @@
+use super::Initial;
 use crate::rng::Stream;
 use crate::{DType, Device, Host, Param, Result, Tensor};
 
@@ -36,12 +37,28 @@ impl Init {
         Init { path, ..self.clone() }
     }
 
+    /// A parameter whose elements are drawn by a rule.
+    ///
+    /// # Errors
+    /// As [`Initial::draw`].
+    pub fn draw(&self, name: &str, shape: &[usize], rule: &Initial) -> Result<Param> {
+        let stream = Stream::new(self.seed, &format!("init:{}.{name}", self.path));
+        let host = Tensor::from_host(Host::F64(rule.draw(shape, &stream)?), shape, &Device::cpu())?;
+        Ok(Param::new(host.to_dtype(self.dtype)?.to_device(&self.device)?))
+    }
+
     /// A parameter with elements uniform in `[-bound, bound)`.
     pub fn uniform(&self, name: &str, shape: &[usize], bound: f64) -> Result<Param> {
-        let stream = Stream::new(self.seed, &format!("init:{}.{name}", self.path));
-        let count: usize = shape.iter().product();
-        let values = (0..count).map(|i| bound * (2.0 * stream.uniform(i) - 1.0)).collect();
-        let host = Tensor::from_host(Host::F64(values), shape, &Device::cpu())?;
-        Ok(Param::new(host.to_dtype(self.dtype)?.to_device(&self.device)?))
+        self.draw(name, shape, &Initial::Uniform { low: -bound, high: bound })
+    }
+
+    /// A buffer of equal elements.
+    pub fn buffer(&self, value: f64, shape: &[usize]) -> Result<Param> {
+        Ok(Param::buffer(Tensor::full(value, shape, self.dtype, &self.device)?))
+    }
+
+    /// A buffer that counts, from 0.
+    pub fn counter(&self) -> Result<Param> {
+        Ok(Param::buffer(Tensor::from_vec(vec![0i64], &[], &self.device)?))
     }
 }

@@ -1,4 +1,4 @@
-use super::{Init, Module};
+use super::{Init, Initial, Module};
 use crate::{Cx, Param, Result, Tensor, parameters};
 
 /// y = x Wᵀ + b
@@ -27,6 +27,14 @@ impl Linear {
         Ok(Linear {
             weight: init.uniform("weight", &[out_features, in_features], bound)?,
             bias: init.uniform("bias", &[out_features], bound)?,
+        })
+    }
+
+    /// The same with biases of 0.
+    pub(super) fn without_first_bias(init: &Init, in_features: usize, out_features: usize) -> Result<Self> {
+        Ok(Linear {
+            bias: init.draw("bias", &[out_features], &Initial::Zeros)?,
+            ..Self::new(init, in_features, out_features)?
         })
     }
 }

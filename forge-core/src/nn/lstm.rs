@@ -1,11 +1,13 @@
+use super::recurrent::{Sizes, Stack, parameters_of_stack, stack_states};
 use super::{Init, Module};
-use crate::backend::LstmArgs;
-use crate::{Cx, Error, Param, Parameters, Result, Tensor, ops};
+use crate::backend::{LstmArgs, LstmOut};
+use crate::{Cx, Result, Tensor, ops};
 
 /// Stacked long short-term memory layers over a sequence.
 ///
 /// Names, gate order, both biases and first weights are PyTorch's: `weight_ih_l0` `[4 hidden, features]`,
-/// `weight_hh_l0` `[4 hidden, hidden]`, `bias_ih_l0` and `bias_hh_l0` `[4 hidden]`, then `…_l1`.
+/// `weight_hh_l0` `[4 hidden, hidden]`, `bias_ih_l0` and `bias_hh_l0` `[4 hidden]`, then `…_l1`; of a second direction
+/// `…_l0_reverse`.
 ///
 /// ```
 /// use forge_core::{nn::{Init, Lstm, Module}, Cx, DType, Device, Tensor};
@@ -15,19 +17,9 @@ use crate::{Cx, Error, Param, Parameters, Result, Tensor, ops};
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Lstm {
-    layers: Vec<Layer>,
-    hidden_size: usize,
-    dropout: f64,
-}
+pub struct Lstm(Stack);
 
-#[derive(Debug)]
-struct Layer {
-    weight_ih: Param,
-    weight_hh: Param,
-    bias_ih: Param,
-    bias_hh: Param,
-}
+parameters_of_stack!(Lstm);
 
 impl Lstm {
     /// `features` inputs a time step, `hidden_size` outputs, `layers` on top of each other with dropout between them.
@@ -42,90 +34,100 @@ impl Lstm {
         layers: usize,
         dropout: f64,
     ) -> Result<Self> {
-        if features == 0 || hidden_size == 0 || layers == 0 {
-            return Err(Error::argument(
-                "lstm",
-                format!(
-                    "features {features}, hidden_size {hidden_size} and layers {layers} must all be at least 1"
-                ),
-            ));
-        }
-        if !(0.0..1.0).contains(&dropout) {
-            return Err(Error::argument("lstm", format!("dropout {dropout} is not in [0, 1)")));
-        }
-        let bound = 1.0 / (hidden_size as f64).sqrt();
-        let layer = |k: usize| -> Result<Layer> {
-            let width = if k == 0 { features } else { hidden_size };
-            let param = |name: &str, shape: &[usize]| init.uniform(&format!("{name}_l{k}"), shape, bound);
-            Ok(Layer {
-                weight_ih: param("weight_ih", &[4 * hidden_size, width])?,
-                weight_hh: param("weight_hh", &[4 * hidden_size, hidden_size])?,
-                bias_ih: param("bias_ih", &[4 * hidden_size])?,
-                bias_hh: param("bias_hh", &[4 * hidden_size])?,
-            })
-        };
-        Ok(Lstm { layers: (0..layers).map(layer).collect::<Result<_>>()?, hidden_size, dropout })
+        let sizes = Sizes { features, hidden: hidden_size, layers, gates: 4, bidirectional: false };
+        Ok(Lstm(Stack::new("lstm", init, sizes, dropout)?))
+    }
+
+    /// The same with a second set of weights in each layer that takes the sequence from its end to its start: `2
+    /// hidden_size` outputs a time step, the forward direction's first. Schuster and Paliwal, *Bidirectional recurrent
+    /// neural networks*, 1997.
+    ///
+    /// ```
+    /// use forge_core::{nn::{Init, Lstm, Module}, Cx, DType, Device, Tensor};
+    /// let layer = Lstm::bidirectional(&Init::new(0), 3, 16, 1, 0.0)?;
+    /// let x = Tensor::zeros(&[8, 20, 3], DType::F32, &Device::cpu())?;
+    /// assert_eq!(layer.forward(&Cx::infer(), &x)?.shape(), [8, 20, 32]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Lstm::new`].
+    pub fn bidirectional(
+        init: &Init,
+        features: usize,
+        hidden_size: usize,
+        layers: usize,
+        dropout: f64,
+    ) -> Result<Self> {
+        let sizes = Sizes { features, hidden: hidden_size, layers, gates: 4, bidirectional: true };
+        Ok(Lstm(Stack::new("lstm", init, sizes, dropout)?))
+    }
+
+    /// Runs sequences of `lengths` time steps each (all of `x` where it is `None`) from the states `first` (h, c), each
+    /// `[layers directions, batch, hidden_size]` (zeros where it is `None`).
+    ///
+    /// The outputs are `[batch, time, directions hidden_size]`, 0 after a sample's end; `h_n` and `c_n` are the states
+    /// at its end, of the shape of `first`: PyTorch's packed sequences.
+    ///
+    /// ```
+    /// use forge_core::{nn::{Init, Lstm}, Cx, DType, Device, Tensor};
+    /// let layer = Lstm::new(&Init::new(0), 3, 16, 2, 0.0)?;
+    /// let x = Tensor::full(1.0, &[2, 20, 3], DType::F32, &Device::cpu())?;
+    /// let out = layer.sequences(&Cx::infer(), &x, Some(&[20, 7]), None)?;
+    /// assert_eq!(out.h_n.shape(), [2, 2, 16]);
+    /// assert_eq!(out.y.select(0, 1)?.narrow(0, 7, 13)?.square()?.sum_all()?.item()?, 0.0);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a shape or a length does not fit.
+    pub fn sequences(
+        &self,
+        cx: &Cx,
+        x: &Tensor,
+        lengths: Option<&[usize]>,
+        first: Option<(&Tensor, &Tensor)>,
+    ) -> Result<LstmOut> {
+        let (y, h, c) = self.run(cx, x, lengths, first)?;
+        Ok(LstmOut { y, h_n: stack_states(&h)?, c_n: stack_states(&c)? })
+    }
+
+    /// Outputs, and last states of all layers and directions.
+    fn run(
+        &self,
+        cx: &Cx,
+        x: &Tensor,
+        lengths: Option<&[usize]>,
+        first: Option<(&Tensor, &Tensor)>,
+    ) -> Result<(Tensor, Vec<Tensor>, Vec<Tensor>)> {
+        let mut h = self.0.states("lstm", x, first.map(|(h, _)| h))?;
+        let mut c = self.0.states("lstm", x, first.map(|(_, c)| c))?;
+        let y = self.0.run(cx, x, |k, cell, x, reverse| {
+            let out = ops::lstm(&LstmArgs {
+                x: x.clone(),
+                h0: h[k].clone(),
+                c0: c[k].clone(),
+                w_ih: cx.param(&cell.weight_ih),
+                w_hh: cx.param(&cell.weight_hh),
+                b_ih: cx.param(&cell.bias_ih),
+                b_hh: cx.param(&cell.bias_hh),
+                lengths: lengths.map(Into::into),
+                reverse,
+            })?;
+            (h[k], c[k]) = (out.h_n, out.c_n);
+            Ok(out.y)
+        })?;
+        Ok((y, h, c))
     }
 }
-
-impl Parameters for Lstm {
-    fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a Param)) {
-        let depth = path.len();
-        for (k, layer) in self.layers.iter().enumerate() {
-            let Layer { weight_ih, weight_hh, bias_ih, bias_hh } = layer;
-            for (name, param) in NAMES.iter().zip([weight_ih, weight_hh, bias_ih, bias_hh]) {
-                path.push_str(&format!("{name}_l{k}"));
-                each(path, param);
-                path.truncate(depth);
-            }
-        }
-    }
-
-    fn visit_mut<'a>(
-        &'a mut self,
-        path: &mut String,
-        each: &mut dyn FnMut(&str, &'a mut Param) -> Result<()>,
-    ) -> Result<()> {
-        let depth = path.len();
-        for (k, layer) in self.layers.iter_mut().enumerate() {
-            let Layer { weight_ih, weight_hh, bias_ih, bias_hh } = layer;
-            for (name, param) in NAMES.iter().zip([weight_ih, weight_hh, bias_ih, bias_hh]) {
-                path.push_str(&format!("{name}_l{k}"));
-                each(path, param)?;
-                path.truncate(depth);
-            }
-        }
-        Ok(())
-    }
-}
-
-const NAMES: [&str; 4] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
 
 impl Module for Lstm {
-    /// `[batch, time, features] → [batch, time, hidden_size]`, from zero states.
+    /// `[batch, time, features] → [batch, time, directions hidden_size]`, from zero states.
     fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
-        let state = [x.shape().first().copied().unwrap_or(0), self.hidden_size];
-        let zeros = Tensor::zeros(&state, x.dtype(), x.device())?;
-        let mut y = x.clone();
-        for (k, layer) in self.layers.iter().enumerate() {
-            if k > 0 && matches!(cx.mode(), crate::Mode::Train) {
-                y = y.dropout(self.dropout, cx.stream())?;
-            }
-            let args = LstmArgs {
-                x: y,
-                h0: zeros.clone(),
-                c0: zeros.clone(),
-                w_ih: cx.param(&layer.weight_ih),
-                w_hh: cx.param(&layer.weight_hh),
-                b_ih: cx.param(&layer.bias_ih),
-                b_hh: cx.param(&layer.bias_hh),
-            };
-            y = ops::lstm(&args)?.y;
-        }
-        Ok(y)
+        Ok(self.run(cx, x, None, None)?.0)
     }
 
     fn describe(&self) -> String {
-        format!("lstm(hidden {}, layers {}, dropout {})", self.hidden_size, self.layers.len(), self.dropout)
+        self.0.describe("lstm")
     }
 }

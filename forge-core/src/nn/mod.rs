@@ -1,22 +1,51 @@
 //! Layers and models.
 
 mod activation;
+mod adaptive_pool;
+mod batch_norm;
+mod conv;
+mod conv_transpose;
 mod dropout;
+mod embedding;
 mod flatten;
+mod forecast;
+mod global_pool;
+mod group_norm;
+mod gru;
 mod init;
+mod initial;
 mod last_step;
+mod layer_norm;
 mod linear;
 mod lstm;
+mod pool;
+mod recurrent;
+mod residual;
 mod sequential;
+mod transformer;
 
 pub use activation::Activation;
+pub use adaptive_pool::{AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d};
+pub use batch_norm::BatchNorm;
+pub use conv::{Conv, Conv1d, Conv2d};
+pub use conv_transpose::ConvTranspose2d;
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use forecast::{DLinear, MovingAverage, NLinear, Normalized, RevIn, Statistics};
+pub use global_pool::GlobalPool;
+pub use group_norm::GroupNorm;
+pub use gru::Gru;
 pub use init::Init;
+pub use initial::{Fan, Gain, Initial};
 pub use last_step::LastStep;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use lstm::Lstm;
+pub use pool::{AvgPool, AvgPool1d, AvgPool2d, MaxPool, MaxPool1d, MaxPool2d};
+pub use residual::ResidualBlock;
 pub use sequential::Sequential;
+pub use transformer::{MultiHeadAttention, PositionalEncoding, TransformerEncoder, TransformerEncoderLayer};
 
 use crate::{Cx, Parameters, Result, Tensor};
 

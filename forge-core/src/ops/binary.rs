@@ -50,10 +50,37 @@ impl Tensor {
         let device = self.device().clone();
         let out =
             Tensor::build(&device, self.dtype(), shape, |out| device.binary(op, a.arg(), b.arg(), out))?;
+        if op.compares() {
+            return Ok(out);
+        }
         let [out] = record(name, &[self, other], [out], |_| {
             Box::new(BinaryBackward { op, a: self.detach(), b: other.detach() })
         })?;
         Ok(out)
+    }
+
+    /// `self` to the power of `exponent`, elementwise.
+    ///
+    /// # Errors
+    /// As [`Tensor::binary`].
+    pub fn pow(&self, exponent: &Tensor) -> Result<Tensor> {
+        self.binary(Binary::Pow, exponent)
+    }
+
+    /// The larger of two, elementwise, NaN if either is; where they are equal, each gets half of the gradient.
+    ///
+    /// # Errors
+    /// As [`Tensor::binary`].
+    pub fn maximum(&self, other: &Tensor) -> Result<Tensor> {
+        self.binary(Binary::Maximum, other)
+    }
+
+    /// The smaller of two, elementwise, NaN if either is; where they are equal, each gets half of the gradient.
+    ///
+    /// # Errors
+    /// As [`Tensor::binary`].
+    pub fn minimum(&self, other: &Tensor) -> Result<Tensor> {
+        self.binary(Binary::Minimum, other)
     }
 
     /// Same element type, a float, and same device.
@@ -80,6 +107,29 @@ impl Tensor {
     }
 }
 
+/// A method for each comparison.
+macro_rules! comparisons {
+    ($($name:ident, $fn:ident, $sign:literal;)*) => {
+        impl Tensor {
+            $(#[doc = concat!("1 where `self ", $sign, " other`, else 0, in the operands' element type; never tracked.")]
+            ///
+            /// # Errors
+            /// As [`Tensor::binary`].
+            pub fn $fn(&self, other: &Tensor) -> Result<Tensor> {
+                self.binary(Binary::$name, other)
+            })*
+        }
+    };
+}
+comparisons! {
+    Eq, eq, "=";
+    Ne, ne, "≠";
+    Lt, lt, "<";
+    Le, le, "≤";
+    Gt, gt, ">";
+    Ge, ge, "≥";
+}
+
 macro_rules! rows {
     ($($name:ident($fn:ident), $formula:literal, |$a:ident, $b:ident| $value:expr, |$c:ident, $d:ident| $da:expr,
        |$e:ident, $f:ident| $db:expr, $domain:tt;)*) => {
@@ -97,7 +147,16 @@ macro_rules! rows {
 for_each_binary!(rows);
 
 fn samples(op: Binary) -> Vec<Sample> {
-    let mirrored = op.domain().0 > 0.0;
+    // Of a negative number, only whole powers are numbers.
+    let power = op == Binary::Pow;
+    let mirrored = op.domain().0 > 0.0 && !power;
+    let left = if power { (0.1, 3.0) } else { (-2.0, 2.0) };
+    let call = |inputs: Vec<Input>| {
+        let name = format!("{:?} and {:?}", inputs[0].shape, inputs[1].shape);
+        let sample =
+            sample!(name, inputs, |x| x[0].binary(op, &x[1])?, |r| reference::binary(op, &r[0], &r[1]));
+        if op.compares() { sample.values_only() } else { sample }
+    };
     let shapes: [(&[usize], &[usize]); 8] = [
         (&[], &[]),
         (&[3], &[]),
@@ -108,18 +167,21 @@ fn samples(op: Binary) -> Vec<Sample> {
         (&[0, 3], &[1, 3]),
         (&[1], &[33]),
     ];
-    shapes
+    let mut all: Vec<Sample> = shapes
         .into_iter()
-        .map(|(a, b)| {
-            let right = Input { shape: b.to_vec(), domain: op.domain(), mirrored };
-            sample!(
-                format!("{a:?} and {b:?}"),
-                vec![Input::new(a), right],
-                |x| x[0].binary(op, &x[1])?,
-                |r| reference::binary(op, &r[0], &r[1])
-            )
-        })
-        .collect()
+        .map(|(a, b)| call(vec![Input::within(a, left), Input { mirrored, ..Input::within(b, op.domain()) }]))
+        .collect();
+    if power {
+        let inputs = vec![Input::within(&[4, 3], left), Input::within(&[3], (-2.0, -0.3))];
+        all.push(call(inputs).without_repeats());
+    }
+    let strange = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    for a in strange {
+        all.extend(
+            strange.map(|b| call(vec![Input::given(&[1], &[a]), Input::given(&[1], &[b])]).values_only()),
+        );
+    }
+    all
 }
 
 fn errors() -> Vec<ErrorSample> {

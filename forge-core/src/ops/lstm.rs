@@ -1,11 +1,10 @@
 //! `lstm`: a whole sequence as one node of the tape.
 
-use super::sample::{ErrorSample, Input, Operation, Sample};
+use super::recurrent::{Case, check};
+use super::sample::{Checks, ErrorSample, Input, Operation, Sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{LstmArgs, LstmOut, Saved, reference};
 use crate::{Error, Result, Tensor};
-
-const NAMES: [&str; 7] = ["x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"];
 
 struct LstmBackward {
     args: LstmArgs,
@@ -32,46 +31,42 @@ impl Backward for LstmBackward {
 /// Operands: x `[batch, time, features]`, h0 and c0 `[batch, hidden]`, w_ih `[4 hidden, features]`, w_hh
 /// `[4 hidden, hidden]`, b_ih and b_hh `[4 hidden]`; gates in PyTorch's order input, forget, cell, output.
 ///
-/// i, f, o = σ(…), g = tanh(…), c′ = f c + i g, h′ = o tanh c′.
+/// i, f, o = σ(W_ih x + b_ih + W_hh h + b_hh), g = tanh(the same), c′ = f c + i g, h′ = o tanh c′. Hochreiter and
+/// Schmidhuber, *Long short-term memory*, Neural Computation 1997; forget gate of Gers and others, 2000.
+///
+/// With `lengths`, outputs after a sample's end are 0 and `h_n`, `c_n` are its states at its end, as of PyTorch's packed
+/// sequences; with `reverse`, each sample is taken from its own last step to its first.
+///
+/// ```
+/// use forge_core::{DType, Device, Tensor, backend::LstmArgs, ops};
+/// let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::cpu());
+/// let out = ops::lstm(&LstmArgs {
+///     x: zeros(&[2, 5, 3])?,
+///     h0: zeros(&[2, 4])?,
+///     c0: zeros(&[2, 4])?,
+///     w_ih: zeros(&[16, 3])?,
+///     w_hh: zeros(&[16, 4])?,
+///     b_ih: zeros(&[16])?,
+///     b_hh: zeros(&[16])?,
+///     lengths: Some([5, 2].into()),
+///     reverse: false,
+/// })?;
+/// assert_eq!((out.y.shape(), out.h_n.shape()), (&[2, 5, 4][..], &[2, 4][..]));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 ///
 /// # Errors
-/// When a shape does not fit the others, or the sequence is empty.
+/// When a shape does not fit the others, the sequence is empty, or a length is more than the sequence's.
 pub fn lstm(operands: &LstmArgs) -> Result<LstmOut> {
-    let LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh } = operands;
+    let LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse } = operands;
     let all = [x, h0, c0, w_ih, w_hh, b_ih, b_hh];
-    all.iter().try_for_each(|t| x.check_alike("lstm", t))?;
-    let &[batch, time, features] = x.shape() else {
-        return Err(Error::shape("lstm", format!("x is {:?}, not [batch, time, features]", x.shape())));
-    };
-    let hidden = w_hh.shape().last().copied().unwrap_or(0);
-    let wanted: [&[usize]; 7] = [
-        &[batch, time, features],
-        &[batch, hidden],
-        &[batch, hidden],
-        &[4 * hidden, features],
-        &[4 * hidden, hidden],
-        &[4 * hidden],
-        &[4 * hidden],
-    ];
-    for ((tensor, shape), name) in all.iter().zip(wanted).zip(NAMES) {
-        if tensor.shape() != shape {
-            return Err(Error::shape("lstm", format!("{name} is {:?}, not {shape:?}", tensor.shape())));
-        }
-    }
-    if time == 0 {
-        return Err(Error::shape("lstm", "a sequence needs at least one time step"));
-    }
-    let args = LstmArgs {
-        x: x.detach(),
-        h0: h0.detach(),
-        c0: c0.detach(),
-        w_ih: w_ih.detach(),
-        w_hh: w_hh.detach(),
-        b_ih: b_ih.detach(),
-        b_hh: b_hh.detach(),
-    };
+    let names = ["x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"];
+    check("lstm", &names.into_iter().zip(all).collect::<Vec<_>>(), 2, 4, lengths.as_deref())?;
+    let [x, h0, c0, w_ih, w_hh, b_ih, b_hh] = all.map(Tensor::detach);
+    let lengths = lengths.clone();
+    let args = LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse: *reverse };
     let keep = all.iter().any(|t| t.is_tracked());
-    let (LstmOut { y, h_n, c_n }, saved) = x.device().rnn().lstm(&args, keep)?;
+    let (LstmOut { y, h_n, c_n }, saved) = args.x.device().rnn().lstm(&args, keep)?;
     let Some(saved) = saved else { return Ok(LstmOut { y, h_n, c_n }) };
     let [y, h_n, c_n] = record("lstm", &all, [y, h_n, c_n], |_| Box::new(LstmBackward { args, saved }))?;
     Ok(LstmOut { y, h_n, c_n })
@@ -84,7 +79,6 @@ pub const OPERATION: Operation = Operation {
     errors,
 };
 
-/// `[batch, time, features, hidden]` as operands.
 fn shapes([batch, time, features, hidden]: [usize; 4]) -> Vec<Vec<usize>> {
     vec![
         vec![batch, time, features],
@@ -97,40 +91,48 @@ fn shapes([batch, time, features, hidden]: [usize; 4]) -> Vec<Vec<usize>> {
     ]
 }
 
-fn call(t: &[Tensor]) -> Result<Vec<Tensor>> {
+fn call(t: &[Tensor], lengths: Option<&[usize]>, reverse: bool) -> Result<Vec<Tensor>> {
     let [x, h0, c0, w_ih, w_hh, b_ih, b_hh] =
         t.to_vec().try_into().map_err(|_| Error::other("seven operands"))?;
-    let out = lstm(&LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh })?;
+    let lengths = lengths.map(Into::into);
+    let out = lstm(&LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse })?;
     Ok(vec![out.y, out.h_n, out.c_n])
 }
 
 fn samples() -> Vec<Sample> {
-    [[1, 1, 1, 1], [2, 3, 2, 3], [3, 5, 1, 4], [0, 2, 2, 2]]
-        .into_iter()
-        .map(|sizes| Sample {
-            name: format!("[batch, time, features, hidden] = {sizes:?}"),
+    let sample = |case: Case| {
+        let (name, Case { sizes, lengths, reverse }) = (case.name(), case);
+        Sample {
+            name,
             inputs: shapes(sizes).iter().map(|s| Input::within(s, (-0.8, 0.8))).collect(),
-            run: Box::new(call),
-            values: Box::new(|r| Ok(reference::lstm(r))),
-            duals: Box::new(|r| Ok(reference::lstm(r))),
-            naive: Box::new(|r| Ok(reference::lstm(r))),
-        })
-        .collect()
+            checks: Checks::All,
+            run: Box::new(move |x| call(x, lengths, reverse)),
+            values: Box::new(move |r| Ok(reference::lstm(r, lengths, reverse))),
+            duals: Box::new(move |r| Ok(reference::lstm(r, lengths, reverse))),
+            naive: Box::new(move |r| Ok(reference::lstm(r, lengths, reverse))),
+        }
+    };
+    Case::ALL.into_iter().map(sample).collect()
 }
 
 fn errors() -> Vec<ErrorSample> {
-    let with = |change: usize, shape: &'static [usize]| {
+    let with = |change: usize, shape: &'static [usize], lengths: Option<&'static [usize]>| {
         move || {
             let mut all = shapes([2, 3, 4, 5]);
             all[change] = shape.to_vec();
             let tensors: Result<Vec<Tensor>> =
                 all.iter().map(|s| Tensor::zeros(s, crate::DType::F32, &crate::Device::cpu())).collect();
-            Ok(call(&tensors?)?.remove(0))
+            Ok(call(&tensors?, lengths, false)?.remove(0))
         }
     };
     vec![
-        ErrorSample::new("lstm: x is [2, 12], not [batch, time, features]", with(0, &[2, 12])),
-        ErrorSample::new("lstm: w_ih is [20, 3], not [20, 4]", with(3, &[20, 3])),
-        ErrorSample::new("lstm: a sequence needs at least one time step", with(0, &[2, 0, 4])),
+        ErrorSample::new("lstm: x is [2, 12], not [batch, time, features]", with(0, &[2, 12], None)),
+        ErrorSample::new("lstm: w_ih is [20, 3], not [20, 4]", with(3, &[20, 3], None)),
+        ErrorSample::new("lstm: a sequence needs at least one time step", with(0, &[2, 0, 4], None)),
+        ErrorSample::new("lstm: 1 lengths for 2 samples", with(0, &[2, 3, 4], Some(&[3]))),
+        ErrorSample::new(
+            "lstm: sample 1 has length 4, but x has 3 time steps",
+            with(0, &[2, 3, 4], Some(&[3, 4])),
+        ),
     ]
 }

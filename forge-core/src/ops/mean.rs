@@ -2,7 +2,7 @@
 
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::backend::{Unary, UnaryKind, reference};
-use crate::{Error, Result, Tensor};
+use crate::{Result, Tensor};
 
 impl Tensor {
     /// Mean over the dimensions `axes`, which are removed, or kept with size 1 if `keep`.
@@ -10,20 +10,14 @@ impl Tensor {
     /// # Errors
     /// As [`Tensor::sum`], and when there is nothing to take the mean of.
     pub fn mean(&self, axes: &[usize], keep: bool) -> Result<Tensor> {
-        let sum = self.sum(axes, keep)?;
-        let count: usize = axes.iter().map(|&d| self.shape()[d]).product();
-        if count == 0 {
-            return Err(Error::shape(
-                "mean",
-                format!("there is no element over {axes:?} of {:?}", self.shape()),
-            ));
-        }
-        sum.mul_scalar(1.0 / count as f64)
+        self.check_float("mean", "convert with `.to_dtype(DType::F32)`")?;
+        let count = self.count_over("mean", axes)?;
+        self.sum(axes, keep)?.mul_scalar(1.0 / count as f64)
     }
 
     /// Mean of all elements.
     pub fn mean_all(&self) -> Result<Tensor> {
-        self.mean(&(0..self.rank()).collect::<Vec<_>>(), false)
+        self.mean(self.all_axes(), false)
     }
 }
 
@@ -48,7 +42,12 @@ fn samples() -> Vec<Sample> {
 }
 
 fn errors() -> Vec<ErrorSample> {
-    vec![ErrorSample::new("mean: there is no element over [1] of [2, 0]", || {
-        Tensor::new::<f32>(&[], &[2, 0])?.mean(&[1], false)
-    })]
+    vec![
+        ErrorSample::new("mean: there is no element over [1] of [2, 0]", || {
+            Tensor::new::<f32>(&[], &[2, 0])?.mean(&[1], false)
+        }),
+        ErrorSample::new("mean: not defined for i64; convert with `.to_dtype(DType::F32)`", || {
+            Tensor::new(&[1i64], &[1])?.mean_all()
+        }),
+    ]
 }

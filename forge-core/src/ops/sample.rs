@@ -23,26 +23,44 @@ pub struct Input {
     pub domain: (f64, f64),
     /// Whether the mirror image of the domain is drawn from, too.
     pub mirrored: bool,
+    /// These values instead of random ones.
+    pub given: Option<Vec<f64>>,
 }
 
 impl Input {
     /// Values between -2 and 2.
     pub fn new(shape: &[usize]) -> Self {
-        Input { shape: shape.to_vec(), domain: (-2.0, 2.0), mirrored: false }
+        Self::within(shape, (-2.0, 2.0))
     }
 
     /// Values in an interval.
     pub fn within(shape: &[usize], domain: (f64, f64)) -> Self {
-        Input { shape: shape.to_vec(), domain, mirrored: false }
+        Input { shape: shape.to_vec(), domain, mirrored: false, given: None }
     }
 
     /// Values in an interval or its mirror image.
     pub fn mirrored(shape: &[usize], domain: (f64, f64)) -> Self {
-        Input { shape: shape.to_vec(), domain, mirrored: true }
+        Input { mirrored: true, ..Self::within(shape, domain) }
+    }
+
+    /// Exactly these values, such as ties and extremes.
+    pub fn given(shape: &[usize], values: &[f64]) -> Self {
+        Input { given: Some(values.to_vec()), ..Self::new(shape) }
     }
 }
 
 type Run<X> = Box<dyn Fn(&[X]) -> Result<Vec<X>>>;
+
+/// What the harness checks of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// Values and derivatives, with an operand repeated as well.
+    All,
+    /// As `All`, but never the same tensor as two operands: there the operation has a kink.
+    NoRepeats,
+    /// Values only: the operation has no derivative at these operands, or none at all.
+    Values,
+}
 
 /// A call of an operation with random operands, and the oracle's version of it.
 pub struct Sample {
@@ -50,6 +68,8 @@ pub struct Sample {
     pub name: String,
     /// The operands.
     pub inputs: Vec<Input>,
+    /// What of it is checked.
+    pub checks: Checks,
     /// The operation itself.
     pub run: Run<Tensor>,
     /// The oracle's values.
@@ -58,6 +78,18 @@ pub struct Sample {
     pub duals: Run<Array<Dual>>,
     /// The oracle's loops in f32: how much rounding a plain loop shows on the same data.
     pub naive: Run<Array<f32>>,
+}
+
+impl Sample {
+    /// The same call, of which only values are checked.
+    pub fn values_only(self) -> Self {
+        Sample { checks: Checks::Values, ..self }
+    }
+
+    /// The same call, never with one tensor as two operands.
+    pub fn without_repeats(self) -> Self {
+        Sample { checks: Checks::NoRepeats, ..self }
+    }
 }
 
 /// A call that must fail with exactly this message.
@@ -82,6 +114,7 @@ macro_rules! sample {
         $crate::ops::Sample {
             name: $name.to_string(),
             inputs: $inputs,
+            checks: $crate::ops::Checks::All,
             run: Box::new(move |$x: &[$crate::Tensor]| Ok(vec![$run])),
             values: Box::new(move |$r: &[$crate::backend::reference::Array<f64>]| Ok(vec![$oracle])),
             naive: Box::new(move |$r: &[$crate::backend::reference::Array<f32>]| Ok(vec![$oracle])),

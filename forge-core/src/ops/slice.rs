@@ -89,6 +89,10 @@ fn errors() -> Vec<ErrorSample> {
         ErrorSample::new("slice: 3 elements from 2 in steps of 1 do not fit dimension 1 of [2, 4]", || {
             Tensor::new(&[0f32; 8], &[2, 4])?.slice(1, 2, 3, 1)
         }),
+        ErrorSample::new(
+            "slice: 3 elements from 0 in steps of 18446744073709551615 do not fit dimension 1 of [2, 4]",
+            || Tensor::new(&[0f32; 8], &[2, 4])?.slice(1, 0, 3, usize::MAX),
+        ),
         ErrorSample::new("slice: dimension 2 of [2, 4], which has 2", || {
             Tensor::new(&[0f32; 8], &[2, 4])?.slice(2, 0, 1, 1)
         }),

@@ -3,8 +3,8 @@
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{Reduce, reference};
-use crate::layout::Dims;
-use crate::{Error, ErrorKind, Result, Tensor};
+use crate::layout::{Dims, MAX_RANK};
+use crate::{Result, Tensor};
 
 struct SumBackward {
     shape: Dims,
@@ -20,39 +20,30 @@ impl Backward for SumBackward {
 }
 
 impl Tensor {
-    /// Sum over the dimensions `axes`, which are removed, or kept with size 1 if `keep`.
+    /// Sum over the dimensions `axes`, which are removed, or kept with size 1 if `keep`. Integers are summed as integers.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1i64, 2, 3, 4], &[2, 2])?;
+    /// assert_eq!(x.sum(&[0], false)?.to_vec::<i64>()?, [4, 6]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// When a dimension does not exist or is named twice, or the elements are integers.
+    /// When a dimension does not exist or is named twice.
     pub fn sum(&self, axes: &[usize], keep: bool) -> Result<Tensor> {
-        if !self.dtype().is_float() {
-            let hint = "convert with `.to_dtype(DType::F64)`";
-            return Err(ErrorKind::DType { op: "sum", dtype: self.dtype(), hint }.into());
-        }
-        for (i, &axis) in axes.iter().enumerate() {
-            self.layout().check_axis("sum", axis)?;
-            if axes[..i].contains(&axis) {
-                return Err(Error::shape("sum", format!("dimension {axis} is named twice in {axes:?}")));
-            }
-        }
-        let mut order: Vec<usize> = (0..self.rank()).filter(|d| !axes.contains(d)).collect();
-        let rest: Vec<usize> = order.iter().map(|&d| self.shape()[d]).collect();
-        order.extend((0..self.rank()).filter(|d| axes.contains(d)));
-        let turned = self.view(self.layout().permute("sum", &order)?);
-        let mut kept = *self.dims();
-        axes.iter().for_each(|&d| kept.as_mut()[d] = 1);
-        let shape = if keep { kept } else { Dims::filled(&rest) };
-        let device = self.device().clone();
-        let out = Tensor::build(&device, self.dtype(), shape, |out| {
-            device.reduce(Reduce::Sum, turned.arg(), axes.len(), out)
+        let out = self.reduced("sum", Reduce::Sum, axes, keep)?;
+        let [out] = record("sum", &[self], [out], |_| {
+            let mut kept = *self.dims();
+            axes.iter().for_each(|&d| kept.as_mut()[d] = 1);
+            Box::new(SumBackward { shape: *self.dims(), kept })
         })?;
-        let [out] = record("sum", &[self], [out], |_| Box::new(SumBackward { shape: *self.dims(), kept }))?;
         Ok(out)
     }
 
     /// Sum of all elements.
     pub fn sum_all(&self) -> Result<Tensor> {
-        self.sum(&(0..self.rank()).collect::<Vec<_>>(), false)
+        self.sum(self.all_axes(), false)
     }
 
     /// The sum over whatever broadcasting from `shape` repeated: the gradient's way back.
@@ -62,8 +53,12 @@ impl Tensor {
         }
         let lead = self.rank() - shape.len();
         let repeated = |d: &usize| *d < lead || (shape[*d - lead] == 1 && self.shape()[*d] != 1);
-        let axes: Vec<usize> = (0..self.rank()).filter(repeated).collect();
-        self.sum(&axes, false)?.reshape(shape)
+        let (mut axes, mut count) = ([0; MAX_RANK], 0);
+        for d in (0..self.rank()).filter(repeated) {
+            axes[count] = d;
+            count += 1;
+        }
+        self.sum(&axes[..count], false)?.reshape(shape)
     }
 }
 

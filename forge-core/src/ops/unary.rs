@@ -1,9 +1,9 @@
 //! Elementwise operations of one operand, from the table in `backend/elementwise.rs`.
 
-use super::sample::{Input, Operation, Sample, sample};
+use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{Keep, Unary, UnaryKind, for_each_unary, reference};
-use crate::{ErrorKind, Result, Tensor};
+use crate::{Error, Result, Tensor};
 
 struct UnaryBackward {
     op: Unary,
@@ -25,12 +25,9 @@ impl Backward for UnaryBackward {
 impl Tensor {
     /// Any operation of the table, with its constants.
     pub fn unary(&self, op: Unary) -> Result<Tensor> {
-        let (device, dtype) = (self.device().clone(), self.dtype());
-        if !dtype.is_float() {
-            let hint = "convert with `.to_dtype(DType::F32)`";
-            return Err(ErrorKind::DType { op: op.kind.name(), dtype, hint }.into());
-        }
-        let out = Tensor::build(&device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
+        self.check_float(op.kind.name(), "convert with `.to_dtype(DType::F32)`")?;
+        let (device, dtype) = (self.device(), self.dtype());
+        let out = Tensor::build(device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
         let kept = match op.kind.keep() {
             Keep::Input => Some(self.detach()),
             Keep::Output => Some(out.clone()),
@@ -54,6 +51,84 @@ impl Tensor {
     pub fn leaky_relu(&self, slope: f64) -> Result<Tensor> {
         self.unary(Unary::with(UnaryKind::LeakyRelu, slope))
     }
+
+    /// `x` to a constant power, elementwise. The gradient of a power 0 is 0, at x = 0 too.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f64, 4.0], &[2])?;
+    /// assert_eq!(x.pow_scalar(1.5)?.to_vec::<f64>()?, [1.0, 8.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    pub fn pow_scalar(&self, exponent: f64) -> Result<Tensor> {
+        // Exact and far quicker than the general power.
+        self.unary(match exponent {
+            2.0 => Unary::new(UnaryKind::Square),
+            0.5 => Unary::new(UnaryKind::Sqrt),
+            -0.5 => Unary::new(UnaryKind::Rsqrt),
+            -1.0 => Unary::new(UnaryKind::Reciprocal),
+            p => Unary::with(UnaryKind::PowScalar, p),
+        })
+    }
+
+    /// The nearest value between `min` and `max`. Gradients pass between the bounds and on them, NaN stays NaN. One of
+    /// the bounds may be infinite.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[-3.0f64, 0.5, 3.0], &[3])?;
+    /// assert_eq!(x.clamp(-1.0, 1.0)?.to_vec::<f64>()?, [-1.0, 0.5, 1.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `min` is above `max`, or one is NaN.
+    pub fn clamp(&self, min: f64, max: f64) -> Result<Tensor> {
+        self.bounded(UnaryKind::Clamp, min, max)
+    }
+
+    /// As [`Tensor::clamp`], but no gradient passes on a bound, as PyTorch has it: `hardtanh(-1.0, 1.0)`, and ReLU6 is
+    /// `hardtanh(0.0, 6.0)`.
+    ///
+    /// # Errors
+    /// When `min` is above `max`, or one is NaN.
+    pub fn hardtanh(&self, min: f64, max: f64) -> Result<Tensor> {
+        self.bounded(UnaryKind::Hardtanh, min, max)
+    }
+
+    fn bounded(&self, kind: UnaryKind, min: f64, max: f64) -> Result<Tensor> {
+        if min <= max {
+            return self.unary(Unary { kind, constants: [min, max] });
+        }
+        Err(Error::argument(kind.name(), format!("nothing lies between the bounds {min} and {max}")))
+    }
+
+    /// `x` where it is positive, else `alpha · (eˣ - 1)`. Clevert, Unterthiner and Hochreiter, ICLR 2016.
+    pub fn elu(&self, alpha: f64) -> Result<Tensor> {
+        self.unary(Unary::with(UnaryKind::Elu, alpha))
+    }
+
+    /// `ln(1 + e^(beta x)) / beta`, a smooth ReLU, and `x` itself where `beta x > threshold`. PyTorch's constants are 1
+    /// and 20. Dugas and others, NIPS 2000.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let y = Tensor::new(&[-1000.0f64, 0.0, 1000.0], &[3])?.softplus(1.0, f64::INFINITY)?;
+    /// assert_eq!(y.to_vec::<f64>()?, [0.0, 2f64.ln(), 1000.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `beta` is not positive, or `threshold` is NaN.
+    pub fn softplus(&self, beta: f64, threshold: f64) -> Result<Tensor> {
+        if !(beta > 0.0 && beta.is_finite()) || threshold.is_nan() {
+            return Err(Error::argument(
+                "softplus",
+                format!("beta {beta} must be a positive number, threshold {threshold} a number"),
+            ));
+        }
+        self.unary(Unary { kind: UnaryKind::Softplus, constants: [beta, threshold] })
+    }
 }
 
 /// A method for each row without constants.
@@ -76,6 +151,19 @@ methods! {
     Tanh, tanh, "tanh x";
     Sigmoid, sigmoid, "1 / (1 + e⁻ˣ)";
     Relu, relu, "max(x, 0)";
+    Reciprocal, reciprocal, "1 / x";
+    Rsqrt, rsqrt, "1 / √x";
+    Log1p, log1p, "ln(1 + x), exact near 0";
+    Expm1, expm1, "eˣ - 1, exact near 0";
+    Sin, sin, "sin x";
+    Cos, cos, "cos x";
+    Erf, erf, "2/√π ∫₀ˣ e^(-t²) dt";
+    Sign, sign, "1 where x > 0, -1 where x < 0, else 0";
+    Floor, floor, "the greatest integer ≤ x";
+    Round, round, "the nearest integer, the even one of two";
+    Silu, silu, "x / (1 + e⁻ˣ)";
+    Gelu, gelu, "½ x (1 + erf(x / √2))";
+    GeluTanh, gelu_tanh, "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))";
 }
 
 macro_rules! rows {
@@ -87,25 +175,91 @@ macro_rules! rows {
                 name: stringify!($fn),
                 formula: $formula,
                 samples: || samples(UnaryKind::$name),
-                errors: Vec::new,
+                errors: || errors(UnaryKind::$name),
             },)*]
         }
     };
 }
 for_each_unary!(rows);
 
+/// Constants and smooth intervals, a pair for each side of each kink.
+fn cases(kind: UnaryKind) -> Vec<([f64; 2], (f64, f64))> {
+    let (lo, hi) = kind.domain();
+    let around = |constants: [f64; 2]| vec![(constants, (lo, hi)), (constants, (-hi, -lo))];
+    match kind {
+        UnaryKind::Abs
+        | UnaryKind::Relu
+        | UnaryKind::LeakyRelu
+        | UnaryKind::HuberPenalty
+        | UnaryKind::Elu
+        | UnaryKind::Sign
+        | UnaryKind::Floor
+        | UnaryKind::Round
+        | UnaryKind::Reciprocal => around([0.7, 0.0]),
+        UnaryKind::PowScalar => vec![
+            ([0.7, 0.0], (lo, hi)),
+            ([-1.3, 0.0], (lo, hi)),
+            ([3.0, 0.0], (-hi, hi)),
+            ([0.0, 0.0], (-hi, hi)),
+        ],
+        UnaryKind::Clamp | UnaryKind::Hardtanh => vec![
+            ([-0.5, 0.7], (lo, hi)),
+            ([-0.5, 0.7], (-2.0, -0.55)),
+            ([-0.5, 0.7], (0.75, 2.0)),
+            ([-0.5, f64::INFINITY], (0.0, 2.0)),
+        ],
+        UnaryKind::Softplus => {
+            vec![([1.0, 20.0], (lo, hi)), ([2.5, 20.0], (8.1, 9.0)), ([0.5, f64::INFINITY], (-90.0, 90.0))]
+        }
+        _ => vec![([0.7, 0.0], (lo, hi))],
+    }
+}
+
 fn samples(kind: UnaryKind) -> Vec<Sample> {
-    let op = Unary { kind, constants: [0.7, 0.0] };
-    let domain = kind.domain();
-    // A domain that begins above 0 and lies on both sides of a kink is mirrored; one that ends the function's own is not.
-    let mirrored =
-        matches!(kind, UnaryKind::Abs | UnaryKind::Relu | UnaryKind::LeakyRelu | UnaryKind::HuberPenalty);
-    let shapes: [&[usize]; 5] = [&[], &[1], &[0, 3], &[7], &[3, 4, 5]];
-    shapes
-        .into_iter()
-        .map(|shape| {
-            let input = Input { shape: shape.to_vec(), domain, mirrored };
-            sample!(format!("{shape:?}"), vec![input], |x| x[0].unary(op)?, |r| reference::unary(op, &r[0]))
-        })
-        .collect()
+    let call = |constants: [f64; 2], input: Input| {
+        let op = Unary { kind, constants };
+        sample!(
+            format!("{:?}, {constants:?}, {:?}", input.shape, input.domain),
+            vec![input],
+            |x| x[0].unary(op)?,
+            |r| reference::unary(op, &r[0])
+        )
+    };
+    let mut all = Vec::new();
+    for (constants, domain) in cases(kind) {
+        let shapes: [&[usize]; 5] = [&[], &[1], &[0, 3], &[7], &[3, 4, 5]];
+        all.extend(shapes.map(|shape| call(constants, Input::within(shape, domain))));
+        let strange = [0.0, -0.0, 1.0, -1.0, 1e-30, -1e-30, 80.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+        all.extend(strange.map(|x| call(constants, Input::given(&[1], &[x])).values_only()));
+    }
+    all
+}
+
+fn errors(kind: UnaryKind) -> Vec<ErrorSample> {
+    let one = || Tensor::new(&[0f32], &[1]);
+    match kind {
+        UnaryKind::Exp => {
+            vec![ErrorSample::new("exp: not defined for i64; convert with `.to_dtype(DType::F32)`", || {
+                Tensor::new(&[1i64], &[1])?.exp()
+            })]
+        }
+        UnaryKind::Clamp => vec![
+            ErrorSample::new("clamp: nothing lies between the bounds 2 and 1", move || {
+                one()?.clamp(2.0, 1.0)
+            }),
+            ErrorSample::new("clamp: nothing lies between the bounds NaN and 1", move || {
+                one()?.clamp(f64::NAN, 1.0)
+            }),
+        ],
+        UnaryKind::Hardtanh => {
+            vec![ErrorSample::new("hardtanh: nothing lies between the bounds 1 and -1", move || {
+                one()?.hardtanh(1.0, -1.0)
+            })]
+        }
+        UnaryKind::Softplus => vec![ErrorSample::new(
+            "softplus: beta 0 must be a positive number, threshold 20 a number",
+            move || one()?.softplus(0.0, 20.0),
+        )],
+        _ => Vec::new(),
+    }
 }

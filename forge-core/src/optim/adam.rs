@@ -1,7 +1,6 @@
-use super::Optimizer;
-use super::moments::Moments;
+use super::base::{Base, rule};
 use crate::backend::AdamStep;
-use crate::{Grads, Parameters, Result, Tensor};
+use crate::{Grads, Parameters, Result};
 
 /// Adam: Kingma and Ba, *Adam: a method for stochastic optimization*, ICLR 2015; `eps` is placed as in PyTorch.
 ///
@@ -23,17 +22,15 @@ use crate::{Grads, Parameters, Result, Tensor};
 /// ```
 #[derive(Debug)]
 pub struct Adam {
-    lr: f64,
     betas: (f64, f64),
     eps: f64,
-    decay: f64,
-    moments: Moments,
+    base: Base,
 }
 
 impl Adam {
     /// With β = (0.9, 0.999) and ε = 10⁻⁸.
     pub fn new(lr: f64) -> Self {
-        Adam { lr, betas: (0.9, 0.999), eps: 1e-8, decay: 0.0, moments: Moments::default() }
+        Adam { betas: (0.9, 0.999), eps: 1e-8, base: Base::new(lr) }
     }
 
     /// With other decays of the moments.
@@ -51,40 +48,20 @@ impl Adam {
     /// AdamW: each step also takes the share `lr · decay` off every weight, apart from the gradient and its moments.
     /// Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019.
     pub fn decay(mut self, decay: f64) -> Self {
-        self.decay = decay;
+        self.base.decay = decay;
         self
     }
-}
 
-impl Optimizer for Adam {
-    fn step(&mut self, model: &mut dyn Parameters, grads: &Grads) -> Result<()> {
-        let (lr, (beta1, beta2), eps, decay) = (self.lr, self.betas, self.eps, self.decay);
-        self.moments.step(model, grads, |slots, step| match slots.first() {
-            Some(slot) => {
-                let device = slot.grad.device().clone();
-                device.optim().adam(slots, AdamStep { lr, beta1, beta2, eps, decay, step })
-            }
-            None => Ok(()),
+    fn moments(&self) -> usize {
+        2
+    }
+
+    fn update(&mut self, model: &mut dyn Parameters, grads: &Grads) -> Result<()> {
+        let (count, (beta1, beta2), eps) = (self.moments(), self.betas, self.eps);
+        self.base.step(model, grads, count, |family, slots, now| {
+            family.adam(slots, AdamStep { lr: now.lr, beta1, beta2, eps, decay: now.decay, step: now.step })
         })
     }
-
-    fn learning_rate(&self) -> f64 {
-        self.lr
-    }
-
-    fn set_learning_rate(&mut self, lr: f64) {
-        self.lr = lr;
-    }
-
-    fn steps(&self) -> u64 {
-        self.moments.steps
-    }
-
-    fn state(&self) -> Vec<(String, Tensor)> {
-        self.moments.state()
-    }
-
-    fn load_state(&mut self, state: &[(String, Tensor)], steps: u64) -> Result<()> {
-        self.moments.load(state, steps)
-    }
 }
+
+rule!(Adam);

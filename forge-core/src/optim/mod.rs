@@ -1,11 +1,20 @@
 //! Optimizers: the only writers of parameters.
 
 mod adam;
-mod moments;
+mod base;
+mod ema;
+mod group;
+mod lion;
+mod rmsprop;
 mod schedule;
 mod sgd;
 
 pub use adam::Adam;
+pub use ema::Ema;
+pub use group::Group;
+pub(crate) use group::no_match;
+pub use lion::Lion;
+pub use rmsprop::RmsProp;
 pub use schedule::{Plateau, Schedule, Scheduled};
 pub use sgd::Sgd;
 
@@ -13,7 +22,8 @@ use crate::{Grads, Parameters, Result, Tensor};
 
 /// Updates a model's parameters from their gradients.
 pub trait Optimizer: Send {
-    /// One update. Parameters without a gradient, and frozen ones, stay as they are.
+    /// One update. Parameters without a gradient, and frozen ones, stay as they are; buffers get the values that the
+    /// forward pass asked for.
     fn step(&mut self, model: &mut dyn Parameters, grads: &Grads) -> Result<()>;
 
     /// The learning rate of the next step.

@@ -151,7 +151,8 @@ def losses():
     save_file(out, HERE / "losses.safetensors")
 
 
-trajectories("mlp", Mlp, (16, 6))
-trajectories("lstm", Lstm, (8, 12, 3))
-schedules()
-losses()
+if __name__ == "__main__":
+    trajectories("mlp", Mlp, (16, 6))
+    trajectories("lstm", Lstm, (8, 12, 3))
+    schedules()
+    losses()

@@ -1,19 +1,20 @@
 //! Metrics in the units of the target.
 
 use super::Sample;
+use forge_core::metric;
 
 pub(super) fn mae(sample: &Sample) -> Option<f64> {
-    sample.mean(|y, f| (f - y).abs())
+    metric::mae(sample.pairs())
 }
 
 pub(super) fn mse(sample: &Sample) -> Option<f64> {
-    sample.mean(|y, f| (f - y).powi(2))
+    metric::mse(sample.pairs())
 }
 
 pub(super) fn rmse(sample: &Sample) -> Option<f64> {
-    mse(sample).map(f64::sqrt)
+    metric::rmse(sample.pairs())
 }
 
 pub(super) fn bias(sample: &Sample) -> Option<f64> {
-    sample.mean(|y, f| f - y)
+    metric::bias(sample.pairs())
 }

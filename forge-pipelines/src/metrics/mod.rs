@@ -43,16 +43,6 @@ impl Sample {
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.targets.iter().flatten().copied()
     }
-
-    /// Mean over all pairs; `None` without pairs or where a term is not finite.
-    fn mean(&self, term: impl Fn(f64, f64) -> f64) -> Option<f64> {
-        let (mut sum, mut count) = (0.0, 0_usize);
-        for (actual, predicted) in self.pairs() {
-            sum += term(actual, predicted);
-            count += 1;
-        }
-        finite(sum / count as f64)
-    }
 }
 
 fn finite(value: f64) -> Option<f64> {

@@ -1,6 +1,7 @@
 //! Metrics without a unit.
 
 use super::{Sample, finite};
+use forge_core::metric;
 
 /// Hyndman and Koehler, Another look at measures of forecast accuracy, 2006.
 pub(super) fn mase(sample: &Sample) -> Option<f64> {
@@ -26,17 +27,12 @@ pub(super) fn rmsse(sample: &Sample) -> Option<f64> {
 
 /// Undefined where every true value is 0.
 pub(super) fn wape(sample: &Sample) -> Option<f64> {
-    let (mut errors, mut values) = (0.0, 0.0);
-    for (y, f) in sample.pairs() {
-        errors += (f - y).abs();
-        values += y.abs();
-    }
-    finite(errors / values)
+    metric::wape(sample.pairs())
 }
 
 /// Makridakis, Spiliotis and Assimakopoulos, The M4 Competition, 2020. Undefined where truth and forecast are both 0.
 pub(super) fn smape(sample: &Sample) -> Option<f64> {
-    sample.mean(|y, f| 200.0 * (f - y).abs() / (y.abs() + f.abs()))
+    metric::smape(sample.pairs())
 }
 
 pub(super) fn r2(sample: &Sample) -> Option<f64> {

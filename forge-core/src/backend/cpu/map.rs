@@ -1,5 +1,6 @@
 //! Elementwise loops, made from the table of [`crate::backend::elementwise`].
 
+use crate::Element;
 use crate::backend::{Binary, Scalar, Unary, UnaryKind, for_each_binary, for_each_unary};
 use crate::layout::{Layout, Runs};
 
@@ -59,6 +60,12 @@ fn map2<T: Copy>((a, la): View<T>, (b, lb): View<T>, out: &mut [T], f: impl Fn(T
                     *o = f(x, y);
                 }
             }
+            [0, 1] => {
+                let x = a[i];
+                for (o, &y) in out.iter_mut().zip(&b[j..j + n]) {
+                    *o = f(x, y);
+                }
+            }
             [s, t] => {
                 for (k, o) in out.iter_mut().enumerate() {
                     *o = f(a[i + k * s], b[j + k * t]);
@@ -72,11 +79,34 @@ fn map2<T: Copy>((a, la): View<T>, (b, lb): View<T>, out: &mut [T], f: impl Fn(T
 #[inline(always)]
 fn map3<T: Copy>(a: View<T>, b: View<T>, c: View<T>, out: &mut [T], f: impl Fn(T, T, T) -> T) {
     let runs = Runs::new([a.1, b.1, c.1]);
-    let [s, t, u] = runs.strides;
-    let mut out = out.chunks_exact_mut(runs.n.max(1));
+    let ([s, t, u], n) = (runs.strides, runs.n);
+    let mut out = out.chunks_exact_mut(n.max(1));
     runs.each(|[i, j, k]| {
-        for (n, o) in out.next().into_iter().flatten().enumerate() {
-            *o = f(a.0[i + n * s], b.0[j + n * t], c.0[k + n * u]);
+        let Some(out) = out.next() else { return };
+        match [s, t, u] {
+            [1, 1, 1] => {
+                let (x, y, z) = (&a.0[i..i + n], &b.0[j..j + n], &c.0[k..k + n]);
+                for (((o, &x), &y), &z) in out.iter_mut().zip(x).zip(y).zip(z) {
+                    *o = f(x, y, z);
+                }
+            }
+            [1, 1, 0] => {
+                let (x, y, z) = (&a.0[i..i + n], &b.0[j..j + n], c.0[k]);
+                for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                    *o = f(x, y, z);
+                }
+            }
+            [1, 0, 1] => {
+                let (x, y, z) = (&a.0[i..i + n], b.0[j], &c.0[k..k + n]);
+                for ((o, &x), &z) in out.iter_mut().zip(x).zip(z) {
+                    *o = f(x, y, z);
+                }
+            }
+            _ => {
+                for (n, o) in out.iter_mut().enumerate() {
+                    *o = f(a.0[i + n * s], b.0[j + n * t], c.0[k + n * u]);
+                }
+            }
         }
     });
 }
@@ -125,18 +155,24 @@ macro_rules! binary_kernels {
 }
 for_each_binary!(binary_kernels);
 
-pub fn accumulate<T: Scalar>(x: &[T], layout: &Layout, out: &mut [T]) {
-    if let Some(range) = layout.contiguous_range() {
-        for (o, &v) in out.iter_mut().zip(&x[range]) {
-            *o = *o + v;
-        }
-        return;
-    }
-    let runs = Runs::new([layout]);
-    let mut out = out.chunks_exact_mut(runs.n.max(1));
-    runs.each(|[a]| {
-        for (i, o) in out.next().into_iter().flatten().enumerate() {
-            *o = *o + x[a + i * runs.strides[0]];
+/// `a` where the mask is not 0, else `b`.
+pub fn select<T: Element + PartialEq>(mask: View<T>, a: View<T>, b: View<T>, out: &mut [T]) {
+    map3(mask, a, b, out, |mask, a, b| if mask == T::default() { b } else { a });
+}
+
+/// `out[i] += x[i]` between strided views.
+pub fn accumulate<T: Scalar>(x: &[T], from: &Layout, out: &mut [T], to: &Layout) {
+    let runs = Runs::new([from, to]);
+    runs.each(|[a, b]| {
+        if runs.strides == [1, 1] {
+            for (o, &v) in out[b..b + runs.n].iter_mut().zip(&x[a..a + runs.n]) {
+                *o = *o + v;
+            }
+        } else {
+            for i in 0..runs.n {
+                let o = &mut out[b + i * runs.strides[1]];
+                *o = *o + x[a + i * runs.strides[0]];
+            }
         }
     });
 }

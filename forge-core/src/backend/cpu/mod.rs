@@ -5,22 +5,39 @@ mod index;
 mod map;
 mod pool;
 mod reduce;
+mod scratch;
+pub(crate) mod simd;
+pub(crate) mod threads;
+mod tile;
 
-use super::{Arg, Backend, Binary, Gemm, Memory, Optim, Random, Reduce, Unary};
+pub use threads::{set_threads, threads};
+
+use super::{
+    Along, Arg, Backend, Binary, Extreme, Gemm, Memory, Optim, Random, Reduce, Rnn, Scan, Softmax, Unary,
+};
 use crate::layout::Layout;
 use crate::rng::Stream;
 use crate::{DType, Element, Error, Host, Result};
+use std::sync::Arc;
 
 /// Runs everything in host memory, in f32 and f64.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cpu {
-    pool: pool::Pool,
+    pool: Arc<pool::Pool>,
+    rnn: rnn::CpuRnn,
 }
 
 impl Cpu {
     /// The CPU.
     pub fn new() -> Self {
-        Cpu::default()
+        let pool = Arc::<pool::Pool>::default();
+        Cpu { rnn: rnn::CpuRnn::new(&pool), pool }
+    }
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Cpu::new()
     }
 }
 
@@ -64,8 +81,10 @@ macro_rules! float {
     };
 }
 
-// Below `float!`, which it uses.
+// Below `float!`, which they use.
 mod optim;
+mod rnn;
+mod softmax;
 
 /// Runs `$body` with `$T` standing for any element type.
 macro_rules! any {
@@ -85,6 +104,11 @@ macro_rules! any {
             }
         }
     };
+}
+
+fn positions<'a>(along: &Along<'a>) -> Result<index::Positions<'a>> {
+    let Along { op, axis, index } = *along;
+    Ok(index::Positions { op, axis, index: elements(op, index.memory)?, layout: index.layout })
 }
 
 impl Backend for Cpu {
@@ -174,39 +198,62 @@ impl Backend for Cpu {
         })
     }
 
-    fn accumulate(&self, x: Arg, out: &mut Memory) -> Result<()> {
+    fn accumulate(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()> {
         float!("accumulate", out.dtype(), T => {
-            map::accumulate::<T>(elements("accumulate", x.memory)?, x.layout, elements_mut("accumulate", out)?);
+            let out = elements_mut("accumulate", out)?;
+            map::accumulate::<T>(elements("accumulate", x.memory)?, x.layout, out, to);
             Ok(())
         })
     }
 
     fn reduce(&self, op: Reduce, x: Arg, axes: usize, out: &mut Memory) -> Result<()> {
-        match op {
-            Reduce::Sum => float!("sum", x.memory.dtype(), T => {
-                reduce::sum::<T>(elements("sum", x.memory)?, x.layout, axes, elements_mut("sum", out)?);
-                Ok(())
-            }),
-        }
+        any!(x.memory.dtype(), T => {
+            let from = elements("reduce", x.memory)?;
+            reduce::reduce::<T>(op, from, x.layout, axes, elements_mut("reduce", out)?);
+            Ok(())
+        })
+    }
+
+    fn select(&self, mask: Arg, a: Arg, b: Arg, out: &mut Memory) -> Result<()> {
+        any!(out.dtype(), T => {
+            let all = (elements("where", mask.memory)?, elements("where", a.memory)?, elements("where", b.memory)?);
+            let out = elements_mut("where", out)?;
+            map::select::<T>((all.0, mask.layout), (all.1, a.layout), (all.2, b.layout), out);
+            Ok(())
+        })
+    }
+
+    fn position(&self, of: Extreme, x: Arg, out: &mut Memory) -> Result<()> {
+        any!(x.memory.dtype(), T => {
+            let from = elements("position", x.memory)?;
+            reduce::position::<T>(of, from, x.layout, elements_mut("position", out)?);
+            Ok(())
+        })
+    }
+
+    fn scan(&self, scan: Scan, x: Arg, out: &mut Memory) -> Result<()> {
+        self.copy(x, out, &Layout::contiguous(*x.layout.shape()))?;
+        any!(x.memory.dtype(), T => {
+            reduce::scan::<T>(scan, x.layout.shape(), elements_mut("scan", out)?);
+            Ok(())
+        })
     }
 
     fn gemm(&self, gemm: Gemm, out: &mut Memory) -> Result<()> {
         float!("matmul", out.dtype(), T => gemm::run::<T>(gemm, out))
     }
 
-    fn gather(&self, x: Arg, index: Arg, out: &mut Memory) -> Result<()> {
-        let at = elements::<i64>("index_select", index.memory)?;
+    fn gather(&self, x: Arg, along: Along, out: &mut Memory) -> Result<()> {
         any!(x.memory.dtype(), T => {
-            let out = elements_mut::<T>("index_select", out)?;
-            index::gather::<T>(elements("index_select", x.memory)?, x.layout, (at, index.layout), out)
+            let out = elements_mut::<T>(along.op, out)?;
+            index::gather(elements::<T>(along.op, x.memory)?, x.layout, &positions(&along)?, out)
         })
     }
 
-    fn scatter_add(&self, x: Arg, index: Arg, rows: usize, out: &mut Memory) -> Result<()> {
-        let at = elements::<i64>("scatter_add", index.memory)?;
-        float!("scatter_add", x.memory.dtype(), T => {
-            let out = elements_mut::<T>("scatter_add", out)?;
-            index::scatter_add::<T>(elements("scatter_add", x.memory)?, x.layout, (at, index.layout), rows, out)
+    fn scatter_add(&self, x: Arg, along: Along, out: &mut Memory, to: &Layout) -> Result<()> {
+        float!(along.op, x.memory.dtype(), T => {
+            let out = elements_mut::<T>(along.op, out)?;
+            index::scatter_add(elements::<T>(along.op, x.memory)?, x.layout, &positions(&along)?, out, to)
         })
     }
 
@@ -219,7 +266,15 @@ impl Backend for Cpu {
         })
     }
 
+    fn rnn(&self) -> &dyn Rnn {
+        &self.rnn
+    }
+
     fn optim(&self) -> &dyn Optim {
         &optim::CpuOptim
+    }
+
+    fn softmax(&self) -> &dyn Softmax {
+        &softmax::CpuSoftmax
     }
 }

@@ -3,6 +3,29 @@
 //! With f64 they give values, with [`Dual`](super::Dual) numbers exact derivatives in a direction. Nothing here shares
 //! code with the fast kernels, and nothing here is ever made fast.
 
+mod attention;
+mod conv;
+mod index;
+mod loss;
+mod norm;
+mod pool;
+mod reduce;
+mod rnn;
+mod sequence;
+mod structure;
+
+pub use attention::attention;
+
+pub use conv::{conv_transpose2d, conv2d};
+pub use index::{gather, index_select, number, scatter_add, where_};
+pub use loss::{Truth, bce_with_logits, cross_entropy, kl_divergence, nll};
+pub use norm::{moments, normalise};
+pub use pool::{adaptive_pool2d, avg_pool2d, max_pool2d};
+pub use reduce::{cumsum, extreme, log_softmax, logsumexp, prod, softmax, std, var};
+pub use rnn::{gru, lstm};
+pub use sequence::{embedding, moving_average};
+pub use structure::{flip, pad, repeat, roll, split, stack, unfold};
+
 use super::{Binary, Random, Scalar, Unary};
 use crate::rng::Stream;
 
@@ -39,6 +62,11 @@ impl<S: Scalar> Array<S> {
         let flat =
             self.shape.iter().zip(&index[lead..]).fold(0, |flat, (&size, &i)| flat * size + i.min(size - 1));
         self.data[flat]
+    }
+
+    /// The values, without derivatives.
+    pub fn values(&self) -> Array<f64> {
+        Array { shape: self.shape.clone(), data: self.data.iter().map(|v| v.to_f64()).collect() }
     }
 
     fn total(values: impl Iterator<Item = S>) -> S {
@@ -141,17 +169,6 @@ pub fn concat<S: Scalar>(parts: &[Array<S>], axis: usize) -> Array<S> {
     })
 }
 
-/// The indexed rows of the first dimension.
-pub fn index_select<S: Scalar>(x: &Array<S>, index: &[usize]) -> Array<S> {
-    let mut shape = x.shape.clone();
-    shape[0] = index.len();
-    Array::build(&shape, |i| {
-        let mut from = i.to_vec();
-        from[0] = index[i[0]];
-        x.at(&from)
-    })
-}
-
 /// Inverted dropout with the factors of a stream.
 pub fn dropout<S: Scalar>(x: &Array<S>, keep: f64, stream: &Stream) -> Array<S> {
     let factor = |i| S::from_f64(Random::Mask { keep }.draw(stream, i));
@@ -190,40 +207,4 @@ pub fn pinball<S: Scalar>(prediction: &Array<S>, target: &Array<S>, quantiles: &
     };
     let total = Array::total(prediction.data.iter().enumerate().map(penalty));
     Array { shape: vec![], data: vec![total / S::from_f64(prediction.data.len() as f64)] }
-}
-
-/// An LSTM over a sequence, straight from its equations: Hochreiter and Schmidhuber, *Long short-term memory*, Neural
-/// Computation 1997, with the forget gate of Gers, Schmidhuber and Cummins (2000) and PyTorch's order and biases.
-///
-/// `x` is x, h0, c0, w_ih, w_hh, b_ih, b_hh; the results are y, h_n, c_n.
-pub fn lstm<S: Scalar>(x: &[Array<S>]) -> Vec<Array<S>> {
-    let [input, h0, c0, w_ih, w_hh, b_ih, b_hh] = x else { return Vec::new() };
-    let (batch, time, features) = (input.shape[0], input.shape[1], input.shape[2]);
-    let hidden = h0.shape[1];
-    let (mut h, mut c) = (h0.clone(), c0.clone());
-    let mut y = Array::build(&[batch, time, hidden], |_| S::zero());
-    for t in 0..time {
-        let gate = |h: &Array<S>, b: usize, row: usize| {
-            let from_input = Array::total((0..features).map(|f| input.at(&[b, t, f]) * w_ih.at(&[row, f])));
-            let from_hidden = Array::total((0..hidden).map(|k| h.at(&[b, k]) * w_hh.at(&[row, k])));
-            from_input + from_hidden + b_ih.at(&[row]) + b_hh.at(&[row])
-        };
-        let next_c = Array::build(&[batch, hidden], |at| {
-            let (b, j) = (at[0], at[1]);
-            let i = gate(&h, b, j).sigmoid();
-            let f = gate(&h, b, hidden + j).sigmoid();
-            let g = gate(&h, b, 2 * hidden + j).tanh();
-            f * c.at(at) + i * g
-        });
-        h = Array::build(&[batch, hidden], |at| {
-            gate(&h, at[0], 3 * hidden + at[1]).sigmoid() * next_c.at(at).tanh()
-        });
-        c = next_c;
-        for b in 0..batch {
-            for j in 0..hidden {
-                y.data[(b * time + t) * hidden + j] = h.at(&[b, j]);
-            }
-        }
-    }
-    vec![y, h, c]
 }

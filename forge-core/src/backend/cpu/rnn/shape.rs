@@ -1,0 +1,103 @@
+//! How a recurrent layer's numbers are laid out for the kernels.
+
+/// Rows of the batch that one shard takes through the whole sequence, while that gives at most [`SHARDS`] shards.
+const ROWS: usize = 8;
+/// Shards at most: each has weight gradients of its own, which are added in the end.
+const SHARDS: usize = 8;
+/// Rows (samples times steps) over which weight gradients are gathered at a time, so that gates are still in cache.
+const CHUNK: usize = 256;
+
+/// The sizes of one call.
+///
+/// Hidden units are cut into panels of one register (`lanes` units); the four slots of a unit's gates lie side by side,
+/// one register each. The units that are left over form a tail panel, whose slots lie compactly.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub batch: usize,
+    pub time: usize,
+    pub features: usize,
+    pub hidden: usize,
+    /// Floats in a register.
+    pub lanes: usize,
+}
+
+/// One panel of hidden units.
+#[derive(Clone, Copy, Debug)]
+pub struct Panel {
+    /// Its first unit.
+    pub first: usize,
+    /// Its units: as many as a register has lanes, or fewer in the tail.
+    pub units: usize,
+    /// Floats of its gates, a whole number of registers: unit j's slot s stands at `s · units + j`.
+    pub width: usize,
+    /// Floats of the gates of all panels before it.
+    pub before: usize,
+}
+
+impl Shape {
+    /// Number of panels.
+    pub fn panels(&self) -> usize {
+        self.hidden.div_ceil(self.lanes)
+    }
+
+    /// Panel `p`.
+    pub fn panel(&self, p: usize) -> Panel {
+        let first = p * self.lanes;
+        let units = (self.hidden - first).min(self.lanes);
+        Panel { first, units, width: (4 * units).next_multiple_of(self.lanes), before: 4 * first }
+    }
+
+    /// Floats of all gates of one sample and step.
+    pub fn gates(&self) -> usize {
+        let last = self.panel(self.panels() - 1);
+        last.before + last.width
+    }
+
+    /// Hidden units, rounded up to whole registers.
+    pub fn padded(&self) -> usize {
+        self.panels() * self.lanes
+    }
+
+    /// Number of shards: a function of the batch alone.
+    pub fn shards(&self) -> usize {
+        self.batch.div_ceil(ROWS).min(SHARDS)
+    }
+
+    /// The samples of a shard.
+    pub fn rows(&self, shard: usize) -> std::ops::Range<usize> {
+        let shards = self.shards();
+        shard * self.batch / shards..(shard + 1) * self.batch / shards
+    }
+
+    /// Time steps over which weight gradients are gathered at a time.
+    pub fn chunk(&self, rows: usize) -> usize {
+        (CHUNK / rows.max(1)).max(1)
+    }
+
+    /// Gate rows that a product goes over, of all panels.
+    pub fn depth(&self, slots: (usize, usize)) -> usize {
+        (0..self.panels()).map(|p| used(&self.panel(p), self.lanes, slots).len()).sum()
+    }
+
+    /// Floats of the weights that [`super::pack::backward`] makes for an operand of so many columns.
+    pub fn packed_backward(&self, columns: usize, slots: (usize, usize)) -> usize {
+        self.depth(slots) * blocks(columns, self.lanes).map(|(_, width)| width).sum::<usize>()
+    }
+
+    /// Rows of a panel's weight gradients: inputs, states, and one for the bias.
+    pub fn weight_rows(&self) -> usize {
+        self.features + self.hidden + 1
+    }
+}
+
+/// Output columns (`0..columns`) in blocks of four registers, the last of those that are left: `(first, width)`.
+pub fn blocks(columns: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..columns)
+        .step_by(4 * lanes)
+        .map(move |first| (first, (columns - first).min(4 * lanes).next_multiple_of(lanes)))
+}
+
+/// The rows of a panel's gates that a product goes over: all of the tail's, and the used slots of a full panel's.
+pub fn used(panel: &Panel, lanes: usize, slots: (usize, usize)) -> std::ops::Range<usize> {
+    if panel.units == lanes { slots.0 * lanes..(slots.0 + slots.1) * lanes } else { 0..panel.width }
+}

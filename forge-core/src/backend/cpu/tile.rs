@@ -1,0 +1,185 @@
+//! The register tile that all products run in: a few rows times up to four registers, over strided operands.
+
+use super::simd::{Elementary, Float, Kernel, Lanes};
+
+/// One part of a sum of products: for `outer` blocks of depth `k`, `a[row · a_row + i · a_step] · b[i · b_step + column]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<T> {
+    /// Blocks, each `a_outer` and `b_outer` floats behind the one before.
+    pub outer: usize,
+    pub a_outer: isize,
+    pub b_outer: isize,
+    /// Products in a block.
+    pub k: usize,
+    pub a: *const T,
+    pub a_row: usize,
+    pub a_step: usize,
+    pub b: *const T,
+    pub b_step: usize,
+}
+
+impl<T> Part<T> {
+    /// A single block: `a` is `[rows, k]`, `b` is `[k, columns]`.
+    pub fn block(k: usize, a: *const T, a_row: usize, a_step: usize, b: *const T, b_step: usize) -> Self {
+        Part { outer: 1, a_outer: 0, b_outer: 0, k, a, a_row, a_step, b, b_step }
+    }
+
+    /// Nothing.
+    pub fn none() -> Self {
+        let null = std::ptr::null();
+        Part { outer: 0, a_outer: 0, b_outer: 0, k: 0, a: null, a_row: 0, a_step: 0, b: null, b_step: 0 }
+    }
+}
+
+/// `out[row, column] = start[row, column] + Σ parts`, for up to four registers of columns and any number of rows.
+///
+/// Sums run in the order of k for every element, so a result does not depend on how rows are tiled; only a single row
+/// is summed in four interleaved parts, which is a function of the shape.
+pub struct Product<T> {
+    pub rows: usize,
+    /// Columns: any number up to four registers. `b` and, unless it is null, `start` are read in whole registers.
+    pub columns: usize,
+    /// What sums start from; null for 0.
+    pub start: *const T,
+    /// Floats from row to row of `start`; 0 where all rows start alike.
+    pub start_row: usize,
+    pub parts: [Part<T>; 2],
+    pub out: *mut T,
+    pub out_row: usize,
+}
+
+impl<T: Float> Kernel<T> for Product<T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = T>>(self) {
+        // SAFETY: the maker of a product vouches for its operands.
+        unsafe {
+            match self.columns.div_ceil(V::N) {
+                0 => {}
+                1 => self.registers::<V, 1>(),
+                2 => self.registers::<V, 2>(),
+                3 => self.registers::<V, 3>(),
+                _ => self.registers::<V, 4>(),
+            }
+        }
+    }
+}
+
+impl<T: Float> Product<T> {
+    #[inline(always)]
+    unsafe fn registers<V: Lanes<Float = T>, const NV: usize>(&self) {
+        let mut row = 0;
+        while row < self.rows {
+            let size = rows_of(V::TILE, self.rows - row);
+            // SAFETY: the rows are within the product's.
+            unsafe {
+                match size {
+                    6 if V::TILE >= 6 => self.tile::<V, 6, NV>(row),
+                    4 if V::TILE >= 6 => self.tile::<V, 4, NV>(row),
+                    3 if V::TILE < 6 => self.tile::<V, 3, NV>(row),
+                    2 => self.tile::<V, 2, NV>(row),
+                    _ => self.tile::<V, 1, NV>(row),
+                }
+            }
+            row += size;
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<V: Lanes<Float = T>, const R: usize, const NV: usize>(&self, row: usize) {
+        // SAFETY: every element below is one of the product's operands.
+        unsafe {
+            let zero = V::splat(T::default());
+            let mut acc = [[zero; NV]; R];
+            if !self.start.is_null() {
+                for (r, acc) in acc.iter_mut().enumerate() {
+                    let start = self.start.add((row + r) * self.start_row);
+                    for (v, sum) in acc.iter_mut().enumerate() {
+                        *sum = V::load(start.add(v * V::N));
+                    }
+                }
+            }
+            for part in &self.parts {
+                let (mut a, mut b) = (part.a.wrapping_add(row * part.a_row), part.b);
+                for _ in 0..part.outer {
+                    dot::<V, R, NV>(&mut acc, part, a, b);
+                    (a, b) = (a.wrapping_offset(part.a_outer), b.wrapping_offset(part.b_outer));
+                }
+            }
+            let last = self.columns - (NV - 1) * V::N;
+            for (r, acc) in acc.iter().enumerate() {
+                let out = self.out.add((row + r) * self.out_row);
+                for (v, sum) in acc.iter().enumerate() {
+                    if v + 1 < NV || last == V::N {
+                        sum.store(out.add(v * V::N));
+                    } else {
+                        sum.store_first(out.add(v * V::N), last);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One block of a part.
+#[inline(always)]
+unsafe fn dot<V: Lanes, const R: usize, const NV: usize>(
+    acc: &mut [[V; NV]; R],
+    part: &Part<V::Float>,
+    a: *const V::Float,
+    b: *const V::Float,
+) {
+    let (a_row, a_step, b_step) = (part.a_row, part.a_step, part.b_step);
+    let (mut a, mut b, mut k) = (a, b, part.k);
+    // SAFETY: the part's elements are readable.
+    unsafe {
+        if R == 1 {
+            // One row has too few sums to hide the latency of a product: k is split four ways.
+            let mut more = [[V::splat(V::Float::default()); NV]; 3];
+            while k >= 4 {
+                for v in 0..NV {
+                    let product = |j: usize, sum: V| {
+                        V::splat(*a.add(j * a_step)).mul_add(V::load(b.add(j * b_step + v * V::N)), sum)
+                    };
+                    acc[0][v] = product(0, acc[0][v]);
+                    more[0][v] = product(1, more[0][v]);
+                    more[1][v] = product(2, more[1][v]);
+                    more[2][v] = product(3, more[2][v]);
+                }
+                a = a.wrapping_add(4 * a_step);
+                b = b.wrapping_add(4 * b_step);
+                k -= 4;
+            }
+            for v in 0..NV {
+                acc[0][v] = acc[0][v].add(more[0][v]).add(more[1][v].add(more[2][v]));
+            }
+        }
+        for _ in 0..k {
+            let mut w = [V::splat(V::Float::default()); NV];
+            for (v, w) in w.iter_mut().enumerate() {
+                *w = V::load(b.add(v * V::N));
+            }
+            for (r, acc) in acc.iter_mut().enumerate() {
+                let x = V::splat(*a.add(r * a_row));
+                for (sum, w) in acc.iter_mut().zip(w) {
+                    *sum = x.mul_add(w, *sum);
+                }
+            }
+            a = a.wrapping_add(a_step);
+            b = b.wrapping_add(b_step);
+        }
+    }
+}
+
+/// Rows of the next tile when `left` are left, for tiles of at most `most` rows: from a short list, so that few kernels
+/// are compiled.
+#[inline(always)]
+fn rows_of(most: usize, left: usize) -> usize {
+    if most >= 6 {
+        // Eight as four and four.
+        [0, 1, 2, 2, 4, 4, 6, 4, 4].get(left).copied().unwrap_or(6)
+    } else {
+        [0, 1, 2, 3, 2].get(left).copied().unwrap_or(3)
+    }
+}

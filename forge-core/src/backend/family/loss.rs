@@ -1,0 +1,47 @@
+//! Losses of several operations.
+
+use super::Saved;
+use crate::{Result, Tensor};
+
+/// What the logits of a cross entropy are compared with.
+#[derive(Clone, Debug)]
+pub enum Targets {
+    /// One class a row, `[rows]` of i64, each less than the number of classes; rows of the class `ignore` do not count.
+    Classes {
+        /// The classes.
+        index: Tensor,
+        /// The class, of any value, that marks a row as absent.
+        ignore: Option<i64>,
+    },
+    /// A share of each class, `[rows, classes]`.
+    Shares(Tensor),
+}
+
+/// The operands of a softmax cross entropy, all untracked.
+#[derive(Clone, Debug)]
+pub struct CrossEntropyArgs {
+    /// `[rows, classes]`
+    pub logits: Tensor,
+    /// What they are compared with.
+    pub targets: Targets,
+    /// `[classes]`
+    pub weight: Option<Tensor>,
+    /// The part of each row's target that is spread over all classes, in [0, 1].
+    pub smoothing: f64,
+}
+
+/// Losses: one node of the tape each.
+pub trait Loss: Send + Sync {
+    /// The mean of weighted cross entropies, as [`Tensor::cross_entropy`] defines it: one number. With `keep`, also gives
+    /// what backward needs.
+    fn cross_entropy(&self, args: &CrossEntropyArgs, keep: bool) -> Result<(Tensor, Option<Saved>)>;
+
+    /// Gradients of the logits and of the shares, given that of the loss; those not needed may be `None`.
+    fn cross_entropy_backward(
+        &self,
+        args: &CrossEntropyArgs,
+        saved: Saved,
+        grad: Tensor,
+        needs: &[bool; 2],
+    ) -> Result<[Option<Tensor>; 2]>;
+}

@@ -1,0 +1,103 @@
+//! Pooling: the largest or the mean element of each part of an image.
+
+use super::{Saved, Window};
+use crate::{Result, Tensor};
+
+/// What is taken of each part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolKind {
+    /// The largest element, of equal ones the first in row-major order; NaN where there is one.
+    Max,
+    /// The sum of the elements, divided by the kernel's elements that lie in the padded image, or by those in the image.
+    Average {
+        /// Whether padding counts.
+        count_padding: bool,
+    },
+}
+
+/// The parts of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// What lies under a kernel at so many places. The last may reach beyond the padding; no place lies wholly outside
+    /// the image.
+    Sliding {
+        /// How the kernel slides.
+        window: Window,
+        /// Number of places, in rows and columns.
+        places: [usize; 2],
+    },
+    /// So many rows and columns of parts that cover the image: part i of n has the elements from ⌊i size / n⌋ to before
+    /// ⌈(i + 1) size / n⌉.
+    Adaptive([usize; 2]),
+}
+
+/// The elements of one part along one dimension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Index of the first.
+    pub first: usize,
+    /// From each to the next.
+    pub step: usize,
+    /// How many lie in the image.
+    pub len: usize,
+    /// How many lie in the padded image.
+    pub padded_len: usize,
+}
+
+impl Parts {
+    /// Rows and columns of parts.
+    pub fn counts(&self) -> [usize; 2] {
+        match *self {
+            Parts::Sliding { places, .. } => places,
+            Parts::Adaptive(counts) => counts,
+        }
+    }
+
+    /// The parts along dimension `d` (0 for rows) of an image with `size` elements there.
+    pub fn spans(&self, d: usize, size: usize) -> Vec<Span> {
+        let span = |i: usize| match self {
+            Parts::Adaptive(counts) => {
+                let first = i * size / counts[d];
+                let len = ((i + 1) * size).div_ceil(counts[d]) - first;
+                Span { first, step: 1, len, padded_len: len }
+            }
+            Parts::Sliding { window, .. } => {
+                let ([before, after], step) = (window.padding[d], window.dilation[d]);
+                let start = i * window.stride[d];
+                // Elements of the kernel that lie before a point of the padded image.
+                let until = |end: usize| end.saturating_sub(start).div_ceil(step).min(window.kernel[d]);
+                let outside = until(before);
+                Span {
+                    first: (start + outside * step).saturating_sub(before),
+                    step,
+                    len: until(before + size) - outside,
+                    padded_len: until(before + size + after),
+                }
+            }
+        };
+        (0..self.counts()[d]).map(span).collect()
+    }
+}
+
+/// The operands of pooling, untracked.
+#[derive(Clone, Debug)]
+pub struct PoolArgs {
+    /// `[batch, channels, height, width]`
+    pub x: Tensor,
+    /// What is taken of each part.
+    pub kind: PoolKind,
+    /// The parts.
+    pub parts: Parts,
+}
+
+/// Pooling: one node of the tape.
+///
+/// Results and gradients have logical layout NCHW and any strides.
+pub trait Pool: Send + Sync {
+    /// `[batch, channels, rows, columns]`, an element for each part. With `keep`, also gives what backward needs: of
+    /// maxima, where they stand.
+    fn pool(&self, args: &PoolArgs, keep: bool) -> Result<(Tensor, Option<Saved>)>;
+
+    /// The gradient of x.
+    fn pool_backward(&self, args: &PoolArgs, saved: Saved, grad: Tensor) -> Result<Tensor>;
+}

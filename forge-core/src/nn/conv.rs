@@ -1,0 +1,88 @@
+use super::{Init, Module};
+use crate::ops::{self, ConvOptions};
+use crate::{Cx, Error, Param, Result, Tensor, parameters};
+
+/// A convolution over `D` dimensions: [`Conv1d`] or [`Conv2d`].
+///
+/// Names and first weights are PyTorch's: `weight` `[out channels, in channels / groups, kernel…]` and `bias` `[out
+/// channels]`, uniform in ±1/√(in channels / groups · kernel) (He and others, ICCV 2015, with a = √5).
+///
+/// ```
+/// use forge_core::{nn::{Conv2d, Init, Module}, ops::{ConvOptions, Padding}, Cx, DType, Device, Tensor};
+/// let same = ConvOptions { padding: Padding::Same, ..ConvOptions::default() };
+/// let layer = Conv2d::new(&Init::new(0), 3, 16, [3, 3], same)?;
+/// let x = Tensor::zeros(&[8, 3, 28, 28], DType::F32, &Device::cpu())?;
+/// assert_eq!(layer.forward(&Cx::infer(), &x)?.shape(), [8, 16, 28, 28]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Conv<const D: usize> {
+    weight: Param,
+    bias: Option<Param>,
+    options: ConvOptions<D>,
+}
+
+/// A convolution over a sequence, `[batch, channels, length]`.
+pub type Conv1d = Conv<1>;
+/// A convolution over an image, `[batch, channels, height, width]`.
+pub type Conv2d = Conv<2>;
+
+parameters!(Conv<1> { weight } optional { bias });
+parameters!(Conv<2> { weight } optional { bias });
+
+impl<const D: usize> Conv<D> {
+    /// A layer with a bias.
+    ///
+    /// # Errors
+    /// When a size is 0 or the groups do not divide the channels.
+    pub fn new(
+        init: &Init,
+        in_channels: usize,
+        out_channels: usize,
+        kernel: [usize; D],
+        options: ConvOptions<D>,
+    ) -> Result<Self> {
+        let groups = options.groups;
+        let fits = |channels: usize| channels > 0 && channels.checked_rem(groups) == Some(0);
+        if !fits(in_channels) || !fits(out_channels) || kernel.contains(&0) {
+            return Err(Error::argument(
+                "conv",
+                format!(
+                    "in_channels {in_channels}, out_channels {out_channels} and kernel {kernel:?} must be at least 1, \
+                     and groups {groups} must divide the channels"
+                ),
+            ));
+        }
+        let shape: Vec<usize> = [out_channels, in_channels / groups].into_iter().chain(kernel).collect();
+        let bound = 1.0 / (shape[1..].iter().product::<usize>() as f64).sqrt();
+        Ok(Conv {
+            weight: init.uniform("weight", &shape, bound)?,
+            bias: Some(init.uniform("bias", &[out_channels], bound)?),
+            options,
+        })
+    }
+
+    /// The same without a bias, as before a batch norm.
+    pub fn without_bias(mut self) -> Self {
+        self.bias = None;
+        self
+    }
+}
+
+impl<const D: usize> Module for Conv<D>
+where
+    Conv<D>: crate::Parameters,
+{
+    /// `[batch, in channels, …] → [batch, out channels, …]`
+    fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
+        let bias = self.bias.as_ref().map(|b| cx.param(b));
+        let op = if D == 1 { "conv1d" } else { "conv2d" };
+        ops::convolve(op, x, &cx.param(&self.weight), bias.as_ref(), &self.options)
+    }
+
+    fn describe(&self) -> String {
+        let shape = self.weight.shape();
+        let (inputs, out) = (shape[1] * self.options.groups, shape[0]);
+        format!("conv{D}d({inputs} → {out}, kernel {:?}, stride {:?})", &shape[2..], self.options.stride)
+    }
+}

@@ -1,0 +1,400 @@
+//! `conv1d` and `conv2d`: convolutions, with bias and activation as one node of the tape.
+
+use super::image::{check_count, check_positive, check_rank, lower, raise, rows_and_columns};
+use super::sample::{ErrorSample, Input, Operation, Sample, sample};
+use crate::autograd::{Backward, Incoming, Outgoing, record};
+use crate::backend::{Conv, ConvArgs, Saved, Unary, UnaryKind, Window, reference};
+use crate::{Error, Result, Tensor};
+
+/// What a convolution does at the edges of its operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding<const D: usize> {
+    /// As many zeros as make the result as large as the operand; of an odd number, the last goes behind. Stride 1 only.
+    Same,
+    /// Zeros before the first and after the last element of each dimension.
+    Zeros([[usize; 2]; D]),
+}
+
+impl<const D: usize> Padding<D> {
+    /// `n` zeros on every side.
+    pub fn all(n: usize) -> Self {
+        Padding::Zeros([[n; 2]; D])
+    }
+}
+
+/// The settings of a convolution over `D` dimensions. The default is PyTorch's: stride and dilation 1, no padding, one
+/// group, no activation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConvOptions<const D: usize> {
+    /// Elements from one place of the kernel to the next.
+    pub stride: [usize; D],
+    /// Zeros around the operand.
+    pub padding: Padding<D>,
+    /// Elements of the operand from one element of the kernel to the next. Yu and Koltun, ICLR 2016.
+    pub dilation: [usize; D],
+    /// Parts that both lists of channels are cut into, each result seeing its own part only.
+    pub groups: usize,
+    /// Applied to the result, in the same node.
+    pub activation: Option<Unary>,
+}
+
+impl<const D: usize> Default for ConvOptions<D> {
+    fn default() -> Self {
+        ConvOptions {
+            stride: [1; D],
+            padding: Padding::all(0),
+            dilation: [1; D],
+            groups: 1,
+            activation: None,
+        }
+    }
+}
+
+impl<const D: usize> ConvOptions<D> {
+    /// The window of a kernel of these sizes.
+    fn window(&self, op: &'static str, kernel: [usize; D]) -> Result<Window> {
+        check_positive(op, "kernel", kernel)?;
+        check_positive(op, "stride", self.stride)?;
+        check_positive(op, "dilation", self.dilation)?;
+        let padding = match self.padding {
+            Padding::Zeros(padding) => padding,
+            Padding::Same if self.stride != [1; D] => {
+                return Err(Error::argument(
+                    op,
+                    format!(
+                        "padding `same` needs stride 1, not {:?}; say how many zeros each side gets",
+                        self.stride
+                    ),
+                ));
+            }
+            Padding::Same => std::array::from_fn(|d| {
+                let total = self.dilation[d].saturating_mul(kernel[d] - 1);
+                [total / 2, total - total / 2]
+            }),
+        };
+        Ok(Window {
+            kernel: rows_and_columns(kernel, 1),
+            stride: rows_and_columns(self.stride, 1),
+            dilation: rows_and_columns(self.dilation, 1),
+            padding: rows_and_columns(padding, [0; 2]),
+        })
+    }
+}
+
+/// What the backward of a convolution or a transpose keeps: one of `Conv`'s backward methods, and what it takes.
+pub struct ConvBackward<const D: usize> {
+    pub args: ConvArgs,
+    pub saved: Saved,
+    pub transposed: bool,
+}
+
+impl<const D: usize> Backward for ConvBackward<D> {
+    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        let grad = raise(&incoming.one()?)?;
+        let with_bias = self.args.bias.is_some();
+        let needs = std::array::from_fn(|i| (i < 2 || with_bias) && outgoing.wants(i));
+        let device = grad.device().clone();
+        let backward = if self.transposed { Conv::conv_transpose_backward } else { Conv::conv_backward };
+        let grads = backward(device.conv(), &self.args, self.saved, grad, &needs)?;
+        for (i, grad) in grads.into_iter().enumerate() {
+            if let (Some(grad), true) = (grad, needs[i]) {
+                outgoing.send(i, if i < 2 { lower::<D>(grad)? } else { grad })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// That the operands fit each other: `[in channels, out channels]` are those of one group of the weight, `first` the
+/// channels in the weight's first dimension.
+pub fn check_operands<const D: usize>(
+    op: &'static str,
+    [x, weight]: [&Tensor; 2],
+    bias: Option<&Tensor>,
+    groups: usize,
+    transposed: bool,
+) -> Result<()> {
+    check_rank::<D>(op, x)?;
+    std::iter::once(weight).chain(bias).try_for_each(|t| x.check_alike(op, t))?;
+    let kernel = if D == 1 { "length" } else { "height, width" };
+    let order = if transposed { "in channels, out" } else { "out channels, in" };
+    if weight.rank() != 2 + D {
+        let message = format!("weight is {:?}, not [{order} channels / groups, {kernel}]", weight.shape());
+        return Err(Error::shape(op, message));
+    }
+    check_positive(op, "groups", [groups])?;
+    let (first, second) = (weight.shape()[0], weight.shape()[1]);
+    if first % groups != 0 || first == 0 || second == 0 {
+        return Err(Error::shape(
+            op,
+            format!("a weight of {:?} cannot be cut into {groups} groups of channels", weight.shape()),
+        ));
+    }
+    let (taken, given) = if transposed { (first, second * groups) } else { (second * groups, first) };
+    if x.shape()[1] != taken {
+        return Err(Error::shape(
+            op,
+            format!(
+                "x of {:?} has {} channels; a weight of {:?} in {groups} groups takes {taken}",
+                x.shape(),
+                x.shape()[1],
+                weight.shape()
+            ),
+        ));
+    }
+    match bias {
+        Some(bias) if bias.shape() != [given] => {
+            Err(Error::shape(op, format!("a bias of {:?} for {given} channels of the result", bias.shape())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `op` names it in errors.
+pub fn convolve<const D: usize>(
+    op: &'static str,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    options: &ConvOptions<D>,
+) -> Result<Tensor> {
+    check_operands::<D>(op, [x, weight], bias, options.groups, false)?;
+    let kernel = std::array::from_fn(|d| weight.shape()[2 + d]);
+    let window = options.window(op, kernel)?;
+    let image: [usize; D] = std::array::from_fn(|d| x.shape()[2 + d]);
+    let image = rows_and_columns(image, 1);
+    let Some(output) = window.places(image) else {
+        return Err(Error::shape(
+            op,
+            format!(
+                "a kernel over {:?} elements does not fit {:?} with padding {:?}",
+                &window.extent()[2 - D..],
+                &image[2 - D..],
+                &window.padding[2 - D..]
+            ),
+        ));
+    };
+    let [height, width] = window.padded(image);
+    check_count(op, &[x.shape()[0], x.shape()[1], height, width])?;
+    check_count(op, &[x.shape()[0], weight.shape()[0], output[0], output[1]])?;
+    let args = ConvArgs {
+        x: raise(&x.detach())?,
+        weight: raise(&weight.detach())?,
+        bias: bias.map(Tensor::detach),
+        window,
+        groups: options.groups,
+        output,
+        activation: options.activation,
+    };
+    let operands: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
+    let keep = operands.iter().any(|t| t.is_tracked());
+    let (y, saved) = x.device().conv().conv(&args, keep)?;
+    let y = lower::<D>(y)?;
+    let Some(saved) = saved else { return Ok(y) };
+    let backward = ConvBackward::<D> { args, saved, transposed: false };
+    let [y] = record(op, &operands, [y], |_| Box::new(backward))?;
+    Ok(y)
+}
+
+impl Tensor {
+    /// The cross-correlation of `[batch, in channels, length]` with a weight of `[out channels, in channels / groups,
+    /// kernel]` and a bias of `[out channels]`: `[batch, out channels, places]`. As PyTorch's `conv1d`.
+    ///
+    /// # Errors
+    /// When the shapes do not fit each other, or the kernel fits nowhere.
+    pub fn conv1d(&self, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions<1>) -> Result<Tensor> {
+        convolve("conv1d", self, weight, bias, options)
+    }
+
+    /// The cross-correlation of `[batch, in channels, height, width]` with a weight of `[out channels, in channels /
+    /// groups, height, width]` and a bias of `[out channels]`: `[batch, out channels, rows, columns]`, where a dimension
+    /// of n elements gives (n + padding - dilation (kernel - 1) - 1) / stride + 1 places, rounded down. As PyTorch's
+    /// `conv2d`.
+    ///
+    /// ```
+    /// use forge_core::{ops::{ConvOptions, Padding}, Tensor};
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0], &[1, 1, 2, 2])?;
+    /// let weight = Tensor::new(&[1.0f32; 9], &[1, 1, 3, 3])?;
+    /// let same = ConvOptions { padding: Padding::Same, ..ConvOptions::default() };
+    /// assert_eq!(x.conv2d(&weight, None, &same)?.to_vec::<f32>()?, [10.0; 4]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the shapes do not fit each other, or the kernel fits nowhere.
+    pub fn conv2d(&self, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions<2>) -> Result<Tensor> {
+        convolve("conv2d", self, weight, bias, options)
+    }
+}
+
+const FORMULA: &str = "y[n, o, i] = act(b[o] + Σ w[o, c, k] x[n, c, i stride + k dilation - padding])";
+
+pub const CONV1D: Operation =
+    Operation { name: "conv1d", formula: FORMULA, samples: samples1d, errors: errors1d };
+
+pub const CONV2D: Operation =
+    Operation { name: "conv2d", formula: FORMULA, samples: samples2d, errors: errors2d };
+
+/// A sample of the operands' shapes with and without a bias.
+fn sample2d(x: &[usize], weight: &[usize], bias: bool, options: ConvOptions<2>) -> Sample {
+    let kernel = [weight[2], weight[3]];
+    let mut inputs = vec![Input::new(x), Input::new(weight)];
+    inputs.extend(bias.then(|| Input::new(&weight[..1])));
+    sample!(
+        format!("{x:?} by {weight:?}, {options:?}"),
+        inputs,
+        |t| t[0].conv2d(&t[1], t.get(2), &options)?,
+        |r| {
+            let window = options.window("conv2d", kernel)?;
+            let y = reference::conv2d(&r[0], &r[1], r.get(2), &window, options.groups);
+            options.activation.map_or(y.clone(), |op| reference::unary(op, &y))
+        }
+    )
+}
+
+fn samples2d() -> Vec<Sample> {
+    let plain = ConvOptions::default();
+    let uneven = Padding::Zeros([[2, 0], [1, 3]]);
+    let tanh = Some(Unary::new(UnaryKind::Tanh));
+    let square = Some(Unary::new(UnaryKind::Square));
+    vec![
+        sample2d(&[1, 1, 1, 1], &[1, 1, 1, 1], true, plain),
+        sample2d(&[2, 3, 5, 4], &[4, 3, 3, 2], true, plain),
+        sample2d(&[0, 2, 4, 4], &[3, 2, 3, 3], true, plain),
+        // The last rows and columns are under no kernel: (8 - 3) and (6 - 3) are no multiples of the strides.
+        sample2d(&[2, 2, 8, 6], &[2, 2, 3, 3], false, ConvOptions { stride: [2, 2], ..plain }),
+        // Strides, dilations, paddings and kernel sizes that all differ, so that none can stand for another.
+        sample2d(
+            &[1, 2, 9, 8],
+            &[2, 2, 3, 2],
+            true,
+            ConvOptions { stride: [2, 3], dilation: [1, 2], padding: uneven, ..plain },
+        ),
+        sample2d(&[1, 2, 7, 6], &[2, 2, 2, 3], true, ConvOptions { dilation: [3, 2], ..plain }),
+        // More than one channel of either kind in a group, and as many groups as channels.
+        sample2d(&[2, 4, 4, 3], &[6, 2, 2, 2], true, ConvOptions { groups: 2, ..plain }),
+        sample2d(
+            &[1, 3, 5, 5],
+            &[6, 1, 3, 3],
+            true,
+            ConvOptions { groups: 3, stride: [2, 1], padding: Padding::all(1), ..plain },
+        ),
+        sample2d(
+            &[1, 2, 4, 5],
+            &[2, 2, 3, 4],
+            true,
+            ConvOptions { padding: Padding::Same, dilation: [2, 1], ..plain },
+        ),
+        sample2d(&[2, 2, 4, 4], &[3, 2, 3, 3], true, ConvOptions { activation: tanh, ..plain }),
+        sample2d(&[1, 2, 4, 4], &[4, 1, 2, 2], true, ConvOptions { groups: 2, activation: square, ..plain }),
+    ]
+}
+
+fn samples1d() -> Vec<Sample> {
+    let plain = ConvOptions::default();
+    let cases: [(&[usize], &[usize], bool, ConvOptions<1>); 5] = [
+        (&[1, 1, 3], &[1, 1, 3], true, plain),
+        (&[2, 3, 9], &[4, 3, 2], true, ConvOptions { stride: [3], dilation: [2], ..plain }),
+        (&[2, 4, 7], &[2, 2, 3], false, ConvOptions { groups: 2, padding: Padding::Same, ..plain }),
+        (
+            &[1, 2, 6],
+            &[3, 2, 3],
+            true,
+            ConvOptions { padding: Padding::Zeros([[3, 1]]), stride: [2], ..plain },
+        ),
+        // A causal convolution: zeros in front only. van den Oord and others, WaveNet, 2016.
+        (
+            &[1, 2, 6],
+            &[2, 2, 2],
+            true,
+            ConvOptions { padding: Padding::Zeros([[4, 0]]), dilation: [4], ..plain },
+        ),
+    ];
+    cases
+        .into_iter()
+        .map(|(x, weight, bias, options)| {
+            let kernel = [weight[2]];
+            let mut inputs = vec![Input::new(x), Input::new(weight)];
+            inputs.extend(bias.then(|| Input::new(&weight[..1])));
+            sample!(
+                format!("{x:?} by {weight:?}, {options:?}"),
+                inputs,
+                |t| t[0].conv1d(&t[1], t.get(2), &options)?,
+                |r| {
+                    let row = |a: &[usize]| [a[0], a[1], 1, a[2]];
+                    let window = options.window("conv1d", kernel)?;
+                    let (x, w) = (&r[0], &r[1]);
+                    let (x, w) =
+                        (reference::reshape(x, &row(&x.shape)), reference::reshape(w, &row(&w.shape)));
+                    let y = reference::conv2d(&x, &w, r.get(2), &window, options.groups);
+                    reference::reshape(&y, &[y.shape[0], y.shape[1], y.shape[3]])
+                }
+            )
+        })
+        .collect()
+}
+
+/// A convolution of zeros of these shapes.
+fn zeros<const D: usize>(
+    shapes: [&'static [usize]; 2],
+    bias: Option<usize>,
+    options: ConvOptions<D>,
+) -> impl Fn() -> Result<Tensor> {
+    move || {
+        let zeros = |s: &[usize]| Tensor::zeros(s, crate::DType::F32, &crate::Device::cpu());
+        let bias = bias.map(|n| zeros(&[n])).transpose()?;
+        let op = if D == 1 { "conv1d" } else { "conv2d" };
+        convolve(op, &zeros(shapes[0])?, &zeros(shapes[1])?, bias.as_ref(), &options)
+    }
+}
+
+fn errors1d() -> Vec<ErrorSample> {
+    let plain = ConvOptions::<1>::default();
+    let strided = ConvOptions { stride: [2], padding: Padding::Same, ..plain };
+    vec![
+        ErrorSample::new(
+            "conv1d: x is [2, 3], not [batch, channels, length]",
+            zeros([&[2, 3], &[1, 3, 1]], None, plain),
+        ),
+        ErrorSample::new(
+            "conv1d: a kernel over [5] elements does not fit [2] with padding [[0, 0]]",
+            zeros([&[2, 3, 2], &[1, 3, 3]], None, ConvOptions { dilation: [2], ..plain }),
+        ),
+        ErrorSample::new(
+            "conv1d: padding `same` needs stride 1, not [2]; say how many zeros each side gets",
+            zeros([&[2, 3, 8], &[1, 3, 3]], None, strided),
+        ),
+    ]
+}
+
+fn errors2d() -> Vec<ErrorSample> {
+    let plain = ConvOptions::<2>::default();
+    let image: &[usize] = &[2, 4, 8, 8];
+    let huge = ConvOptions { padding: Padding::all(usize::MAX / 2), ..plain };
+    vec![
+        ErrorSample::new(
+            "conv2d: weight is [4, 4, 3], not [out channels, in channels / groups, height, width]",
+            zeros([image, &[4, 4, 3]], None, plain),
+        ),
+        ErrorSample::new(
+            "conv2d: x of [2, 4, 8, 8] has 4 channels; a weight of [6, 3, 3, 3] in 1 groups takes 3",
+            zeros([image, &[6, 3, 3, 3]], None, plain),
+        ),
+        ErrorSample::new(
+            "conv2d: a weight of [5, 2, 3, 3] cannot be cut into 2 groups of channels",
+            zeros([image, &[5, 2, 3, 3]], None, ConvOptions { groups: 2, ..plain }),
+        ),
+        ErrorSample::new(
+            "conv2d: a bias of [4] for 6 channels of the result",
+            zeros([image, &[6, 4, 3, 3]], Some(4), plain),
+        ),
+        ErrorSample::new(
+            "conv2d: stride [1, 0] must be at least 1 everywhere",
+            zeros([image, &[6, 4, 3, 3]], None, ConvOptions { stride: [1, 0], ..plain }),
+        ),
+        ErrorSample::new(
+            "conv2d: [2, 4, 18446744073709551615, 18446744073709551615] are more elements than any memory holds",
+            zeros([image, &[6, 4, 3, 3]], None, huge),
+        ),
+    ]
+}

@@ -1,0 +1,216 @@
+//! What all rules have in common: learning rate, weight decay, groups of parameters, and moments.
+
+use super::{Group, group::Groups};
+use crate::backend::{Optim, Slot};
+use crate::{Error, Grads, Param, Parameters, Result, Tensor};
+
+/// Names of moments in a checkpoint.
+const ORDINALS: [&str; 3] = ["first", "second", "third"];
+
+/// The constants of a step that depend on the parameter's group.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub lr: f64,
+    pub decay: f64,
+    /// Number of this step, from 1.
+    pub step: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Base {
+    pub lr: f64,
+    pub decay: f64,
+    groups: Groups,
+    /// In the order of the model's walk.
+    entries: Vec<Entry>,
+    pub steps: u64,
+    /// Whether the groups have been compared with the model's names.
+    grouped: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    group: usize,
+    moments: Vec<Tensor>,
+}
+
+impl Base {
+    pub fn new(lr: f64) -> Self {
+        Base { lr, ..Base::default() }
+    }
+
+    pub fn group(&mut self, pattern: String, group: Group) {
+        self.groups.push(pattern, group);
+        self.grouped = false;
+    }
+
+    /// Calls `update` for each group with a slot for each of its parameters that has a gradient and is not frozen.
+    /// `count` is the number of moments that the rule keeps of each.
+    pub fn step(
+        &mut self,
+        model: &mut dyn Parameters,
+        grads: &Grads,
+        count: usize,
+        mut update: impl FnMut(&dyn Optim, &mut [Slot], Now) -> Result<()>,
+    ) -> Result<()> {
+        grads.write_buffers(model)?;
+        if !self.grouped {
+            self.assign(model)?;
+        }
+        let mut params: Vec<&mut Param> = Vec::with_capacity(self.entries.len());
+        // A rule without moments has nothing that a new model could lack.
+        let fresh = self.steps == 0 || count == 0;
+        let (entries, groups) = (&mut self.entries, &self.groups);
+        model.visit_mut(&mut String::new(), &mut |name, param| {
+            if param.is_buffer() {
+                return Ok(());
+            }
+            let at = params.len();
+            // A loaded state may be in another order; from the first step on it is the model's.
+            if let Some(found) = entries[at..].iter().position(|e| e.name == name) {
+                entries.swap(at, at + found);
+            } else if fresh {
+                let value = param.snapshot();
+                let zeros = Tensor::zeros(value.shape(), value.dtype(), value.device())?;
+                let moments = vec![zeros; count];
+                entries.insert(at, Entry { name: name.to_owned(), group: groups.of(name), moments });
+            }
+            let fits = |moments: &[Tensor]| {
+                moments.len() == count && moments.iter().all(|m| m.shape() == param.shape())
+            };
+            match entries.get(at) {
+                Some(entry) if entry.name == name && fits(&entry.moments) => {}
+                _ => {
+                    return Err(Error::other(format!(
+                        "the optimizer holds no moments for the parameter `{name}` {:?}; use a new optimizer for a new model",
+                        param.shape()
+                    )));
+                }
+            }
+            params.push(param);
+            Ok(())
+        })?;
+        let mut slots: Vec<Vec<Slot>> = Vec::with_capacity(self.groups.count());
+        slots.resize_with(self.groups.count(), Vec::new);
+        for (param, entry) in params.into_iter().zip(&mut self.entries) {
+            let grad = if param.is_frozen() { None } else { grads.of(param) };
+            if let (Some(grad), Some(slots)) = (grad, slots.get_mut(entry.group)) {
+                slots.push(Slot { value: param.value_mut(), grad, moments: &mut entry.moments });
+            }
+        }
+        self.steps += 1;
+        for (number, slots) in slots.iter_mut().enumerate() {
+            let Some(device) = slots.first().map(|slot| slot.grad.device().clone()) else { continue };
+            let (lr, decay) = self.groups.get(number).rates(self.lr, self.decay);
+            update(device.optim(), slots, Now { lr, decay, step: self.steps })?;
+        }
+        Ok(())
+    }
+
+    /// Compares the groups with the model's names.
+    fn assign(&mut self, model: &dyn Parameters) -> Result<()> {
+        let mut names = Vec::new();
+        model.visit(&mut String::new(), &mut |name, param| {
+            if !param.is_buffer() {
+                names.push(name.to_owned());
+            }
+        });
+        self.groups.check(names.iter().map(String::as_str))?;
+        for entry in &mut self.entries {
+            entry.group = self.groups.of(&entry.name);
+        }
+        self.grouped = true;
+        Ok(())
+    }
+
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        let named = |e: &Entry| {
+            let name = e.name.clone();
+            let moments = e.moments.clone();
+            ORDINALS.iter().zip(moments).map(move |(ordinal, moment)| (format!("{name}.{ordinal}"), moment))
+        };
+        self.entries.iter().flat_map(named).collect()
+    }
+
+    pub fn load(&mut self, state: &[(String, Tensor)], steps: u64, count: usize) -> Result<()> {
+        let wrong = |what: String| {
+            Err(Error::other(format!(
+                "the optimizer's state {what}; give the optimizer that it was saved from"
+            )))
+        };
+        let ordinals = &ORDINALS[..count.min(ORDINALS.len())];
+        let mut entries = Vec::new();
+        for (key, _) in state {
+            let Some(name) = ordinals.first().and_then(|first| key.strip_suffix(first)?.strip_suffix('.'))
+            else {
+                continue;
+            };
+            let moment = |ordinal: &&str| {
+                let of = |(key, _): &&(String, Tensor)| {
+                    key.strip_prefix(name).and_then(|k| k.strip_prefix('.')) == Some(*ordinal)
+                };
+                state.iter().find(of).map(|(_, moment)| moment.clone())
+            };
+            let Some(moments) = ordinals.iter().map(moment).collect::<Option<Vec<_>>>() else {
+                return wrong(format!("lacks a moment of `{name}`"));
+            };
+            entries.push(Entry { name: name.into(), group: 0, moments });
+        }
+        if entries.len() * count != state.len() {
+            return wrong(format!(
+                "holds {} tensors for {} parameters of {count} moments",
+                state.len(),
+                entries.len()
+            ));
+        }
+        (self.entries, self.steps, self.grouped) = (entries, steps, false);
+        Ok(())
+    }
+}
+
+/// What is the same in every rule: [`Optimizer`](super::Optimizer) by its `base`, and groups.
+macro_rules! rule {
+    ($rule:ident) => {
+        impl $rule {
+            /// With parameters whose names fit `pattern`, in which `*` stands for any characters, in a group of their
+            /// own. A parameter belongs to the first group that fits; the first step is an error if a pattern fits none.
+            pub fn group(mut self, pattern: impl Into<String>, group: $crate::optim::Group) -> Self {
+                self.base.group(pattern.into(), group);
+                self
+            }
+        }
+
+        impl $crate::optim::Optimizer for $rule {
+            fn step(
+                &mut self,
+                model: &mut dyn $crate::Parameters,
+                grads: &$crate::Grads,
+            ) -> $crate::Result<()> {
+                self.update(model, grads)
+            }
+
+            fn learning_rate(&self) -> f64 {
+                self.base.lr
+            }
+
+            fn set_learning_rate(&mut self, lr: f64) {
+                self.base.lr = lr;
+            }
+
+            fn steps(&self) -> u64 {
+                self.base.steps
+            }
+
+            fn state(&self) -> Vec<(String, $crate::Tensor)> {
+                self.base.state()
+            }
+
+            fn load_state(&mut self, state: &[(String, $crate::Tensor)], steps: u64) -> $crate::Result<()> {
+                let count = self.moments();
+                self.base.load(state, steps, count)
+            }
+        }
+    };
+}
+pub(super) use rule;
