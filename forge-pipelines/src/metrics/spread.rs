@@ -1,25 +1,18 @@
 //! Metrics of quantiles and intervals.
 
 use super::{Sample, errors, finite};
+use forge_core::metric;
 
 /// Koenker and Bassett, Regression quantiles, 1978.
 pub(super) fn pinball(sample: &Sample) -> Option<f64> {
-    let levels = &sample.levels;
-    let (mut sum, mut count) = (0.0, 0_usize);
-    for (pairs, quantiles) in sample.targets.iter().zip(&sample.quantiles) {
-        for ((actual, _), forecast) in pairs.iter().zip(quantiles.chunks_exact(levels.len().max(1))) {
-            for (level, quantile) in levels.iter().zip(forecast) {
-                let d = actual - quantile;
-                sum += (level * d).max((level - 1.0) * d);
-                count += 1;
-            }
-            // `max` passes over what is not a number.
-            if forecast.iter().any(|q| q.is_nan()) {
-                return None;
-            }
-        }
-    }
-    finite(sum / count as f64)
+    let count = sample.levels.len();
+    let of = |n: usize| {
+        let quantiles = sample.quantiles.iter().flat_map(move |q| q.iter().skip(n).step_by(count));
+        let pairs = sample.pairs().zip(quantiles).map(|((actual, _), quantile)| (actual, *quantile));
+        metric::pinball(pairs, sample.levels[n])
+    };
+    let losses: Option<Vec<f64>> = (0..count).map(of).collect();
+    finite(losses?.iter().sum::<f64>() / count as f64)
 }
 
 /// The integral over all levels of twice the pinball loss (Gneiting and Ranjan, Comparing density forecasts using
