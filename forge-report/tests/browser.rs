@@ -67,7 +67,7 @@ async fn every_figure_is_drawn_without_a_network() {
             "return [...document.querySelectorAll('.figure')].map(f => ({
                 name: f.dataset.name, state: f.dataset.state, svgs: f.querySelectorAll('.main-svg').length,
                 paths: [...f.querySelectorAll('.scatterlayer path, .barlayer path, .heatmaplayer image')]
-                    .filter(p => (p.getAttribute('d') || p.getAttribute('xlink:href'))?.length > 8).length,
+                    .filter(p => (p.getAttribute('d') || p.getAttribute('href') || '').length > 8).length,
                 width: f.querySelector('.main-svg')?.getBoundingClientRect().width }))",
         )
         .await;
