@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used)] // the functions beside the tests are tests, too
 #![cfg(unix)]
 
-use azuraforge::pipelines::run::{EventLine, Home, RunDir, RunEvent, RunState};
+#[path = "acceptance/bench.rs"]
+mod bench;
+
+use azuraforge::pipelines::run::{EventLine, RunDir, RunEvent, RunState};
+use bench::{Bench, Ended};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const SPEC: &str = "\
@@ -28,68 +31,32 @@ cells:
     train: {epochs: 5, batch: 64, optimizer: {sgd: {lr: 0.05, momentum: 0.9}}}
 ";
 
-/// A folder with the spec, its data and a home.
-struct Place {
-    folder: tempfile::TempDir,
+/// Begins a run and waits until `there` holds of the newest run directory.
+fn begin(bench: &Bench, args: &str, there: impl Fn(Option<&RunDir>) -> bool) -> Child {
+    let mut command = bench.command(&format!("run spec.yaml {args}"));
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !there(runs(bench).first()) {
+        assert!(Instant::now() < deadline, "the run has not come that far");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
 }
 
-impl Place {
-    fn new(spec: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/msft_daily.csv");
-        fs::copy(data, folder.path().join("msft.csv")).unwrap();
-        fs::write(folder.path().join("spec.yaml"), spec).unwrap();
-        Place { folder }
-    }
+/// All runs, newest first.
+fn runs(bench: &Bench) -> Vec<RunDir> {
+    let home = bench.home();
+    home.runs().unwrap().iter().map(|run| home.find(&run.id).unwrap()).collect()
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn home(&self) -> Home {
-        Home::new(self.path("home"))
-    }
-
-    fn forge(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_forge"));
-        command.args(args).args(["--home", "home"]).current_dir(self.folder.path());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.forge(&[&["run", "spec.yaml"], args].concat());
-        command.stderr(Stdio::piped()).output().unwrap()
-    }
-
-    /// Begins a run and waits until `there` holds of the newest run directory.
-    fn begin(&self, args: &[&str], there: impl Fn(Option<&RunDir>) -> bool) -> Child {
-        let mut command = self.forge(&[&["run", "spec.yaml"], args].concat());
-        let child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !there(self.runs().first()) {
-            assert!(Instant::now() < deadline, "the run has not come that far");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child
-    }
-
-    fn runs(&self) -> Vec<RunDir> {
-        let home = self.home();
-        home.runs().unwrap().iter().map(|run| home.find(&run.id).unwrap()).collect()
-    }
-
-    /// What `forge ls --json` says of each run, newest first.
-    fn listed(&self) -> Vec<(String, String)> {
-        let output = self.forge(&["ls", "--json"]).stdout(Stdio::piped()).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let line = |line: &str| {
-            let value: Value = serde_json::from_str(line).unwrap();
-            let word = |key: &str| value[key].as_str().unwrap_or_default().to_string();
-            (word("id"), word("state"))
-        };
-        text.lines().map(line).collect()
-    }
+/// What `forge ls --json` says of each run, newest first.
+fn listed(bench: &Bench) -> Vec<(String, String)> {
+    let line = |line: &str| {
+        let value: Value = serde_json::from_str(line).unwrap();
+        let word = |key: &str| value[key].as_str().unwrap_or_default().to_string();
+        (word("id"), word("state"))
+    };
+    bench.forge("ls --json").stdout.lines().map(line).collect()
 }
 
 fn kill(mut child: Child) {
@@ -159,20 +126,21 @@ impl Moments {
 
 #[test]
 fn a_run_killed_at_fifty_moments_ends_in_the_bytes_of_one_left_alone() {
-    let alone = Place::new(SPEC);
+    let alone = Bench::with_prices(SPEC);
     let clock = Instant::now();
-    assert_eq!(alone.run(&[]).status.code(), Some(0));
+    alone.forge("run spec.yaml").with_code(0);
     let whole = clock.elapsed();
-    let expected = results(&alone.runs()[0]);
+    let expected = results(&alone.run());
     assert_eq!(expected.points.len(), (8 + 5) * 5, "13 epochs of 5 metrics");
 
     let mut moments = Moments(42);
     let (mut kills, mut lost, mut in_training, mut compared) = (0, 0, 0, 0);
     while kills < 50 {
-        let place = Place::new(SPEC);
+        let place = Bench::with_prices(SPEC);
         let (mut identity, mut own_kills) = (None, 0);
         loop {
-            let mut child = place.forge(&["run", "spec.yaml"]).spawn().unwrap();
+            let mut child =
+                place.command("run spec.yaml").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             // After ten a run may finish, so that several are compared however slow the machine is.
             if own_kills < 10 && kills < 50 {
                 std::thread::sleep(whole.mul_f64(0.6 * moments.next()));
@@ -181,7 +149,7 @@ fn a_run_killed_at_fifty_moments_ends_in_the_bytes_of_one_left_alone() {
             let killed = child.wait().unwrap().signal() == Some(9);
             kills += usize::from(killed);
             own_kills += usize::from(killed);
-            let runs = place.runs();
+            let runs = runs(&place);
             let Some(dir) = runs.first() else { continue };
             assert_eq!(runs.len(), 1, "every attempt is the same run");
             let record = dir.record().unwrap();
@@ -191,11 +159,11 @@ fn a_run_killed_at_fifty_moments_ends_in_the_bytes_of_one_left_alone() {
                 break;
             }
             assert!(killed);
-            assert_eq!(place.listed(), [(record.id, "lost".to_string())]);
+            assert_eq!(listed(&place), [(record.id, "lost".to_string())]);
             lost += 1;
             in_training += usize::from(has_checkpoint(Some(dir)));
         }
-        let runs = place.runs();
+        let runs = runs(&place);
         assert_sound(&runs[0]);
         assert!(results(&runs[0]) == expected, "the result differs after {kills} kills");
         compared += 1;
@@ -210,78 +178,72 @@ fn a_run_killed_at_fifty_moments_ends_in_the_bytes_of_one_left_alone() {
 fn ctrl_c_checkpoints_and_the_same_command_goes_on() {
     let spec =
         SPEC.replace("epochs: 8", "epochs: 40").replace(", stop: {monitor: val.loss, patience: 3}", "");
-    let alone = Place::new(&spec);
-    assert_eq!(alone.run(&[]).status.code(), Some(0));
+    let alone = Bench::with_prices(&spec);
+    alone.forge("run spec.yaml").with_code(0);
 
-    let place = Place::new(&spec);
-    let child = place.begin(&[], has_checkpoint);
+    let place = Bench::with_prices(&spec);
+    let child = begin(&place, "", has_checkpoint);
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{said}");
+    let said = Ended::from(child.wait_with_output().unwrap()).with_code(130).stderr;
     assert!(
         said.contains("the same command goes on from here, a training from its last finished epoch"),
         "{said}"
     );
-    let dir = &place.runs()[0];
+    let dir = &place.latest();
     assert_eq!(dir.record().unwrap().state, RunState::Interrupted);
     assert!(dir.path().join("report.html").is_file(), "what was done is reported");
 
-    let again = place.run(&[]);
-    let said = String::from_utf8(again.stderr).unwrap();
-    assert_eq!(again.status.code(), Some(0), "{said}");
+    let said = place.forge("run spec.yaml").with_code(0).stderr;
     assert!(said.contains(&format!("continuing run {}, which was interrupted", dir.id())), "{said}");
     assert!(said.contains("going on from the checkpoint after epoch"), "{said}");
-    assert_eq!(place.runs().len(), 1);
-    assert!(results(dir) == results(&alone.runs()[0]), "the result differs");
+    assert_eq!(runs(&place).len(), 1);
+    assert!(results(dir) == results(&alone.run()), "the result differs");
     assert_sound(dir);
     let resumed =
         |line: &&EventLine| matches!(&line.event, RunEvent::RunResumed { was: RunState::Interrupted, .. });
     assert_eq!(dir.events().unwrap().iter().filter(resumed).count(), 1);
 
-    assert_eq!(place.run(&[]).status.code(), Some(0));
-    assert_eq!(place.runs().len(), 2, "a finished run is not continued");
+    place.forge("run spec.yaml").with_code(0);
+    assert_eq!(runs(&place).len(), 2, "a finished run is not continued");
 }
 
 #[test]
 fn only_the_newest_run_of_the_same_spec_and_overrides_is_continued() {
-    let place = Place::new(SPEC);
-    let kill_one = |args: &[&str]| {
-        let known = place.runs().len();
-        kill(place.begin(args, |_| place.runs().len() > known));
-        place.runs()[0].id().to_string()
+    let place = Bench::with_prices(SPEC);
+    let kill_one = |args: &str| {
+        let known = runs(&place).len();
+        kill(begin(&place, args, |_| runs(&place).len() > known));
+        runs(&place)[0].id().to_string()
     };
     let state = |id: &str| place.home().find(id).unwrap().record().unwrap().state;
-    let first = kill_one(&["-s", "linear.train.epochs=2"]);
-    assert_eq!(place.run(&[]).status.code(), Some(0));
-    assert_eq!(place.runs().len(), 2, "without the override it is another run");
-    assert_eq!(place.run(&["-s", "linear.train.epochs=2"]).status.code(), Some(0));
-    assert_eq!((place.runs().len(), state(&first)), (2, RunState::Finished));
+    let first = kill_one("-s linear.train.epochs=2");
+    place.forge("run spec.yaml").with_code(0);
+    assert_eq!(runs(&place).len(), 2, "without the override it is another run");
+    place.forge("run spec.yaml -s linear.train.epochs=2").with_code(0);
+    assert_eq!((runs(&place).len(), state(&first)), (2, RunState::Finished));
 
-    let second = kill_one(&[]);
-    assert_eq!(place.run(&["--fresh"]).status.code(), Some(0));
-    assert_eq!((place.runs().len(), state(&second)), (4, RunState::Lost));
+    let second = kill_one("");
+    place.forge("run spec.yaml --fresh").with_code(0);
+    assert_eq!((runs(&place).len(), state(&second)), (4, RunState::Lost));
     // A newer one has finished: what was lost before it is no longer wanted.
-    assert_eq!(place.run(&[]).status.code(), Some(0));
-    assert_eq!((place.runs().len(), state(&second)), (5, RunState::Lost));
+    place.forge("run spec.yaml").with_code(0);
+    assert_eq!((runs(&place).len(), state(&second)), (5, RunState::Lost));
 }
 
 /// The checkpoint is of other data, so it is not used, and the run says so.
 #[test]
 fn a_fit_whose_data_changed_since_the_kill_begins_anew() {
-    let place = Place::new(SPEC);
-    kill(place.begin(&[], has_checkpoint));
+    let place = Bench::with_prices(SPEC);
+    kill(begin(&place, "", has_checkpoint));
     let text = fs::read_to_string(place.path("msft.csv")).unwrap();
     let fewer = text.trim_end().rsplit_once('\n').unwrap().0;
     fs::write(place.path("msft.csv"), format!("{fewer}\n")).unwrap();
-    let output = place.run(&[]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let said = place.forge("run spec.yaml").with_code(0).stderr;
     assert!(said.contains("`lstm` is trained from the beginning, not from its checkpoint"), "{said}");
 
-    let alone = Place::new(SPEC);
+    let alone = Bench::with_prices(SPEC);
     fs::write(alone.path("msft.csv"), format!("{fewer}\n")).unwrap();
-    assert_eq!(alone.run(&[]).status.code(), Some(0));
-    assert!(results(&place.runs()[0]) == results(&alone.runs()[0]), "the result differs");
+    alone.forge("run spec.yaml").with_code(0);
+    assert!(results(&runs(&place)[0]) == results(&alone.run()), "the result differs");
 }

@@ -41,7 +41,7 @@ fn integers_stay_integers() {
     assert_eq!(vec(x.max(1, false).unwrap().0), [large, large]);
     assert_eq!(vec(x.argmin(1, false).unwrap()), [1, 1]);
     assert_eq!(vec(x.narrow(1, 1, 1).unwrap().prod(0, false).unwrap()), [0]);
-    let mask = Tensor::new(&[1f32, 0.0, 0.0], &[3]).unwrap();
+    let mask = Tensor::new(&[0.25f32, 0.0, 0.0], &[3]).unwrap();
     assert_eq!(vec(mask.where_(&x, &Tensor::new(&[7i64], &[1]).unwrap()).unwrap()), [large, 7, 7, 4, 7, 7]);
     assert_eq!(vec(x.pad(&[(0, 0), (0, 1)], PadMode::Constant(9.0)).unwrap())[3], 9);
     let index = Tensor::new(&[2i64, 0], &[2, 1]).unwrap();

@@ -44,15 +44,20 @@ pub const RUN_CODES: &[(&str, &str)] = &[
     ),
     (
         "E0175",
-        "A metric judges quantiles or an interval, and a fit forecasts points alone. Train it with \
-         `loss: {quantile: [0.1, 0.5, 0.9]}`; for `coverage`, `width` and `winkler`, `intervals: {conformal: [80]}` in \
-         `evaluate` does, too.",
+        "`forecast` asks for more steps than its model forecasts. A model gives as many steps as the `horizon` of its \
+         window.",
     ),
     (
         "E0176",
         "Quantiles of steps cannot be added up: the sum of the 90 % quantiles of two changes is above the 90 % quantile of \
          their sum. A target with `diff` is forecast in changes, so beyond one step ahead its quantiles have no way back. \
          Leave `diff` out, forecast one step, or forecast points with conformal intervals.",
+    ),
+    (
+        "E0177",
+        "A metric judges quantiles or an interval, and a fit forecasts points alone. Train it with \
+         `loss: {quantile: [0.1, 0.5, 0.9]}`; for `coverage`, `width` and `winkler`, `intervals: {conformal: [80]}` in \
+         `evaluate` does, too.",
     ),
     ("E0390", "A warning that `--strict` made an error. Mend what it says, or run without `--strict`."),
     (
@@ -86,6 +91,12 @@ pub const RUN_CODES: &[(&str, &str)] = &[
         "A column holds values that look like a sentinel for missing ones (-9999), or outliers far beyond its spread. \
          Name sentinels in `sentinels:` of the data, bound values with `clean: {bounds: …}`.",
     ),
+    (
+        "E0704",
+        "Training a model takes more memory than this machine has: its weights, each with a gradient and the optimizer's \
+         state, and what a batch leaves behind on its way. Make the model, `lookback`, `horizon` or `batch` smaller; \
+         `forge explain SPEC` counts the parameters.",
+    ),
     ("E0901", "A fault of this program. Please report it, with the spec and `forge doctor`."),
 ];
 
@@ -102,6 +113,13 @@ impl Failure {
     /// A failure with its words.
     pub fn new(exit: Exit, finding: Diagnostic) -> Self {
         Failure { exit, finding: Box::new(finding) }
+    }
+
+    /// A fault of this program, which its users are asked to report.
+    pub fn fault(message: impl Into<String>) -> Self {
+        let finding = Diagnostic::error("E0901", message)
+            .help("please report this, with the spec and what `forge doctor` prints");
+        Failure::new(Exit::Internal, finding)
     }
 
     /// The same failure, with the place in the spec that it comes from.
@@ -153,7 +171,7 @@ impl From<Error> for Failure {
             ErrorKind::Io { .. } => {
                 Failure::new(Exit::Resource, Diagnostic::error("E0701", error.to_string()))
             }
-            _ => Failure::new(Exit::Internal, Diagnostic::error("E0901", error.to_string())),
+            _ => Failure::fault(error.to_string()),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! [`Registry`].
 
 pub mod baselines;
+pub mod builder;
 pub mod calendar;
 pub mod cells;
 pub mod data_error;

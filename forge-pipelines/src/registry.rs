@@ -2,13 +2,19 @@
 
 use crate::cells::{self, CellKind};
 use crate::models::{AnyModel, LinearModel, LstmModel, ModelKind};
-use crate::spec::Vocabulary;
+use crate::spec::{CellSpec, Vocabulary};
 use serde_json::{Value, json};
 
 /// The cell kinds and models of a program.
 pub struct Registry {
-    cells: Vec<Box<dyn CellKind>>,
+    cells: Vec<Kind>,
     models: Vec<Box<dyn AnyModel>>,
+}
+
+/// A cell kind, and the names of its actions: asking it for them makes their schemas, too.
+struct Kind {
+    kind: Box<dyn CellKind>,
+    actions: Vec<&'static str>,
 }
 
 impl Default for Registry {
@@ -36,7 +42,8 @@ impl Registry {
 
     /// One more cell kind, run after those already there.
     pub fn with_cell(mut self, kind: impl CellKind + 'static) -> Self {
-        self.cells.push(Box::new(kind));
+        let actions = kind.actions(&self).into_iter().map(|(name, _)| name).collect();
+        self.cells.push(Kind { kind: Box::new(kind), actions });
         self
     }
 
@@ -48,8 +55,15 @@ impl Registry {
         self
     }
 
-    pub(crate) fn cells(&self) -> impl Iterator<Item = &dyn CellKind> {
-        self.cells.iter().map(|kind| &**kind)
+    /// The kinds whose actions a cell has, in the order in which they run.
+    pub(crate) fn kinds_of(&self, cell: &CellSpec) -> Vec<&dyn CellKind> {
+        let has = |kind: &&Kind| kind.actions.iter().any(|name| cell.action(name).is_some());
+        self.cells.iter().filter(has).map(|kind| &*kind.kind).collect()
+    }
+
+    /// The kind that has an action.
+    pub(crate) fn owner(&self, action: &str) -> Option<&dyn CellKind> {
+        self.cells.iter().find(|kind| kind.actions.contains(&action)).map(|kind| &*kind.kind)
     }
 
     /// The model that `{name: params}` or a bare name asks for, with its parameters.
@@ -92,7 +106,7 @@ impl Registry {
 
     /// The vocabulary of the spec language with these kinds.
     pub fn vocabulary(&self) -> Vocabulary {
-        let actions = self.cells().flat_map(|kind| kind.actions(self));
+        let actions = self.cells.iter().flat_map(|kind| kind.kind.actions(self));
         actions
             .fold(Vocabulary::new(), |vocabulary, (name, schema)| vocabulary.action(name, schema))
             .implied("split", json!({}))

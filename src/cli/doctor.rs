@@ -1,7 +1,7 @@
 use super::{Cli, terminal};
 use crate::Device;
 use crate::pipelines::Exit;
-use crate::pipelines::run::Environment;
+use crate::pipelines::run::{Environment, bytes, memory};
 use serde_json::json;
 
 /// `forge doctor`: what this machine has for a run, what is missing, and how to get it.
@@ -10,6 +10,7 @@ pub fn doctor(cli: &Cli) -> Exit {
     let writable = writable(cli);
     if cli.json {
         let mut value = json!(environment);
+        value["memory"] = json!(memory());
         value["home"] = json!({"path": cli.home, "writable": writable.is_ok()});
         terminal::line(&value.to_string());
     } else {
@@ -17,6 +18,8 @@ pub fn doctor(cli: &Cli) -> Exit {
             let detail = if fact.detail.is_empty() { String::new() } else { format!("  ({})", fact.detail) };
             terminal::line(&format!("{:<10}  {}{detail}", fact.label, fact.value));
         }
+        let room = memory().map_or("unknown".to_string(), bytes);
+        terminal::line(&format!("{:<10}  {room}", "memory"));
         terminal::line(&format!("{:<10}  not in this version: models are trained on the CPU", "GPU"));
         let words = match &writable {
             Ok(()) => "can be written".to_string(),

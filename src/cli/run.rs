@@ -3,7 +3,6 @@ use crate::history::Notebook;
 use crate::pipelines::engine::{self, RunOptions};
 use crate::pipelines::run::{Home, RunDir};
 use crate::pipelines::{Exit, Registry};
-use crate::report::Report;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,14 +62,9 @@ pub fn run(run: &RunArgs, cli: &Cli, registry: &Registry) -> Exit {
     finished.exit
 }
 
-/// The report and its figures, into the run directory.
+/// The report and its figures, into the run directory; a warning goes to the terminal.
 pub fn render(notebook: &Notebook, dir: &RunDir) -> Result<PathBuf, String> {
-    let report = Report::from(notebook);
-    for (n, figure) in report.figures().iter().enumerate() {
-        dir.write_figure(n + 1, &figure.name, &figure.json).map_err(|e| e.to_string())?;
-    }
-    let path = dir.path().join("report.html");
-    let written = report.write(&path).map_err(|e| e.to_string())?;
+    let (path, written) = crate::render::written(notebook, dir)?;
     if let Some(warning) = written.warning {
         terminal::error(&format!("warning: {warning}"));
     }

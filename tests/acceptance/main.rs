@@ -3,11 +3,17 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "what a test does not expect may panic")]
 
+mod bench;
 mod cli;
 mod cli_golden;
 #[path = "../../forge-report/tests/driver/mod.rs"]
 mod driver;
 mod first_run;
+mod quantiles;
+mod random_walks;
 mod report_browser;
 mod seasonal;
+mod seeds;
 mod support;
+mod trouble;
+mod verbs;

@@ -1,63 +1,7 @@
-//! A folder of its own for each test, and the real program run in it.
+//! A small spec with its data, and files beside the tests.
 
-use azuraforge::pipelines::run::{Home, RunDir};
+pub use super::bench::{Bench, Ended, ROOT, forge};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-
-/// The root of the repository: the folder of `examples/`.
-pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// `forge ARGS` in a working directory, not yet started.
-pub fn forge(folder: &Path, home: &Path, args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_forge"));
-    command.args(args.split_whitespace()).current_dir(folder).stdin(Stdio::null());
-    command.env("FORGE_HOME", home).env_remove("NO_COLOR");
-    command
-}
-
-/// A temporary folder: working directory of the program, with the runs in `home`.
-pub struct Bench {
-    folder: tempfile::TempDir,
-}
-
-impl Bench {
-    /// An empty folder.
-    pub fn new() -> Self {
-        Bench { folder: tempfile::tempdir().unwrap() }
-    }
-
-    /// A path in the folder.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Writes a file into the folder.
-    pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    /// `forge ARGS` with the runs in `home`, not yet started. Words are split at spaces.
-    pub fn command(&self, args: &str) -> Command {
-        forge(self.folder.path(), Path::new("home"), args)
-    }
-
-    /// Runs `forge ARGS` to its end.
-    pub fn forge(&self, args: &str) -> Ended {
-        Ended::from(self.command(args).output().unwrap())
-    }
-
-    /// Where the runs are.
-    pub fn home(&self) -> Home {
-        Home::new(self.path("home"))
-    }
-
-    /// The only run there is.
-    pub fn run(&self) -> RunDir {
-        let runs = self.home().runs().unwrap();
-        assert_eq!(runs.len(), 1, "{runs:?}");
-        self.home().find(&runs[0].id).unwrap()
-    }
-}
 
 /// A small spec in every respect: an LSTM on 120 days of prices in `data/`, trained in a blink.
 pub const SHORT: &str = "\
@@ -84,36 +28,6 @@ pub fn short() -> Bench {
     bench
 }
 
-/// What came of the program.
-#[derive(Debug)]
-pub struct Ended {
-    /// Its exit code; none if a signal ended it.
-    pub code: Option<i32>,
-    /// Results.
-    pub stdout: String,
-    /// Progress and errors.
-    pub stderr: String,
-}
-
-impl From<Output> for Ended {
-    /// Whatever else happens, the program never panics.
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let ended =
-            Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
-        ended
-    }
-}
-
-impl Ended {
-    /// Insists on an exit code.
-    pub fn with_code(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        self
-    }
-}
-
 /// Every file below a folder, as paths relative to it, sorted.
 pub fn files(folder: &Path) -> Vec<String> {
     fn walk(folder: &Path, base: &Path, found: &mut Vec<String>) {
@@ -129,4 +43,17 @@ pub fn files(folder: &Path) -> Vec<String> {
     walk(folder, folder, &mut found);
     found.sort();
     found
+}
+
+/// A file of the data folder beside the checkout, which is not part of it. Where there is none this says so, and fails if
+/// `FORGE_REQUIRE` names `shared`.
+pub fn shared(file: &str) -> Option<PathBuf> {
+    let path = Path::new(ROOT).join("../shared/data").join(file);
+    if path.is_file() {
+        return Some(path);
+    }
+    let required = std::env::var("FORGE_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|word| word.trim() == "shared"), "{} is required", path.display());
+    eprintln!("SKIPPED: {file} is not there, so nothing was tested on it");
+    None
 }

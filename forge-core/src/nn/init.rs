@@ -1,6 +1,6 @@
 use super::Initial;
 use crate::rng::Stream;
-use crate::{DType, Device, Host, Param, Result, Tensor};
+use crate::{DType, Device, Error, Host, Param, Result, Tensor};
 
 /// Where first weights come from: a seed and the path of the layer that asks.
 ///
@@ -11,12 +11,16 @@ pub struct Init {
     path: String,
     dtype: DType,
     device: Device,
+    measuring: bool,
 }
+
+/// Most numbers of a parameter. Up to here counts and byte sizes of a whole model stay far from overflowing.
+const MOST: usize = 1 << 53;
 
 impl Init {
     /// Weights in f32 on the CPU.
     pub fn new(seed: u64) -> Self {
-        Init { seed, path: String::new(), dtype: DType::F32, device: Device::cpu() }
+        Init { seed, path: String::new(), dtype: DType::F32, device: Device::cpu(), measuring: false }
     }
 
     /// The same on another device.
@@ -31,6 +35,20 @@ impl Init {
         self
     }
 
+    /// The same, for a model that is only measured: each parameter has its shape, and one number of memory that stands
+    /// for all of its own. Such a model can be counted and described, whatever its size; its weights mean nothing.
+    ///
+    /// ```
+    /// use forge_core::{nn::{Init, Linear}, Parameters};
+    /// let layer = Linear::new(&Init::new(0).measuring(), 1_000_000, 1_000_000)?;
+    /// assert_eq!(layer.parameter_count(), 1_000_001_000_000);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    pub fn measuring(mut self) -> Self {
+        self.measuring = true;
+        self
+    }
+
     /// The same for the layer `name` within this one.
     pub fn within(&self, name: &str) -> Self {
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
@@ -40,8 +58,15 @@ impl Init {
     /// A parameter whose elements are drawn by a rule.
     ///
     /// # Errors
-    /// As [`Initial::draw`].
+    /// As [`Initial::draw`], or when the shape holds more numbers than any memory does.
     pub fn draw(&self, name: &str, shape: &[usize], rule: &Initial) -> Result<Param> {
+        let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+        if count.is_none_or(|count| count > MOST) {
+            return Err(Error::other(format!("`{name}`: {shape:?} holds more numbers than any memory does")));
+        }
+        if self.measuring {
+            return Ok(Param::new(Tensor::full(0.0, &[], self.dtype, &self.device)?.expand(shape)?));
+        }
         let stream = Stream::new(self.seed, &format!("init:{}.{name}", self.path));
         let host = Tensor::from_host(Host::F64(rule.draw(shape, &stream)?), shape, &Device::cpu())?;
         Ok(Param::new(host.to_dtype(self.dtype)?.to_device(&self.device)?))

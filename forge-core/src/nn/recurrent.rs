@@ -50,16 +50,19 @@ impl Stack {
             return Err(Error::argument(op, format!("dropout {dropout} is not in [0, 1)")));
         }
         let bound = 1.0 / (hidden as f64).sqrt();
+        // A size beyond all memory is for `Init` to refuse.
+        let rows = hidden.saturating_mul(gates);
         let cell = |k: usize| -> Result<Cell> {
-            let width = if k < sizes.directions() { features } else { sizes.directions() * hidden };
+            let width =
+                if k < sizes.directions() { features } else { hidden.saturating_mul(sizes.directions()) };
             let param = |i: usize, shape: &[usize]| {
                 init.uniform(&format!("{}{}", NAMES[i], sizes.suffix(k)), shape, bound)
             };
             Ok(Cell {
-                weight_ih: param(0, &[gates * hidden, width])?,
-                weight_hh: param(1, &[gates * hidden, hidden])?,
-                bias_ih: param(2, &[gates * hidden])?,
-                bias_hh: param(3, &[gates * hidden])?,
+                weight_ih: param(0, &[rows, width])?,
+                weight_hh: param(1, &[rows, hidden])?,
+                bias_ih: param(2, &[rows])?,
+                bias_hh: param(3, &[rows])?,
             })
         };
         let cells = (0..layers * sizes.directions()).map(cell).collect::<Result<_>>()?;

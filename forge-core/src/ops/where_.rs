@@ -4,7 +4,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::reference;
 use crate::layout::{Dims, broadcast};
-use crate::{ErrorKind, Result, Tensor};
+use crate::{DType, ErrorKind, Result, Tensor};
 
 /// Each operand's gradient is chosen, not multiplied, so that NaN on the other side stays there.
 struct WhereBackward {
@@ -58,12 +58,22 @@ impl Tensor {
         }
         let shape = broadcast("where_", a.dims(), b.dims())?;
         let shape = broadcast("where_", self.dims(), &shape)?;
-        let mask = self.detach().to_dtype(a.dtype())?.expanded("where_", shape)?;
+        let mask = self.mask_as(a.dtype())?.expanded("where_", shape)?;
         let out = select(&mask, &a.expanded("where_", shape)?, &b.expanded("where_", shape)?)?;
         let [out] = record("where_", &[a, b], [out], |_| {
             Box::new(WhereBackward { mask, shapes: [*a.dims(), *b.dims()] })
         })?;
         Ok(out)
+    }
+
+    /// The mask in the element type of what it chooses from.
+    fn mask_as(&self, dtype: DType) -> Result<Tensor> {
+        let mask = self.detach();
+        if mask.dtype() == dtype || !mask.dtype().is_float() {
+            return mask.to_dtype(dtype);
+        }
+        // A conversion could round what is not 0 to 0.
+        mask.ne(&Tensor::scalar_like(0.0, &mask)?)?.to_dtype(dtype)
     }
 
     /// `value` where `mask` is not 0, else this, which the mask broadcasts to.

@@ -48,7 +48,7 @@ impl Schedule {
         match *self {
             Schedule::Constant => 1.0,
             Schedule::Step { every, factor } => factor.powf((t / every.max(1)) as f64),
-            Schedule::Cosine { warmup, .. } if t < warmup => (t + 1) as f64 / (warmup + 1) as f64,
+            Schedule::Cosine { warmup, .. } if t < warmup => (t + 1) as f64 / warmup.saturating_add(1) as f64,
             Schedule::Cosine { total, warmup, floor } => {
                 let length = total.saturating_sub(warmup).max(1);
                 half_cosine(1.0, floor, (t - warmup).min(length) as f64 / length as f64)

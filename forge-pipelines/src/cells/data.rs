@@ -1,10 +1,10 @@
-use super::{CellKind, CellRun, resolved, typed};
+use super::{CellKind, CellRun, Plan, resolved, typed};
 use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::guards;
 use crate::registry::Registry;
 use crate::sources::{CheckParams, CleanParams, CsvParams, Source};
-use crate::spec::{ActionSpec, Diagnostic, Spec};
+use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
 use crate::value::{Value, ValueKind};
 use forge_core::history::{Fact, Output};
 use schemars::JsonSchema;
@@ -57,6 +57,14 @@ impl CellKind for Data {
             }
             "clean" => resolved::<CleanParams>(spec, action),
             _ => resolved::<CheckParams>(spec, action),
+        }
+    }
+
+    fn plan(&self, cell: &CellSpec, plan: &mut Plan<'_>) {
+        let Some(action) = cell.action("clean") else { return };
+        let clean = plan.spec.read::<CleanParams>(action);
+        if let Some(guard) = clean.ok().and_then(|clean| clean.looks_back_only().err()) {
+            plan.guard(cell, &action.path.key("fill"), "looks ahead", guard);
         }
     }
 

@@ -22,34 +22,34 @@ pub struct Evaluate;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(example = EvaluateParams::default())]
-struct EvaluateParams {
+pub struct EvaluateParams {
     /// Cells that trained the models. Default: every fit that no earlier `evaluate` took.
     #[schemars(schema_with = "cell_list")]
-    fits: Vec<String>,
+    pub fits: Vec<String>,
     /// The part that is scored.
-    part: ScoredPart,
+    pub part: ScoredPart,
     /// The metrics, in original units.
-    metrics: Vec<MetricParam>,
+    pub metrics: Vec<MetricParam>,
     /// Rows of a season, for MASE. Default: that of the frequency.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 5)]
-    season: Option<NonZeroUsize>,
+    pub season: Option<NonZeroUsize>,
     /// Prediction intervals, calibrated on the validation part; their coverage and width are reported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    intervals: Option<IntervalParams>,
+    pub intervals: Option<IntervalParams>,
     /// Tables of the metrics by group.
-    by: Vec<GroupParam>,
+    pub by: Vec<GroupParam>,
 }
 
 /// A kind of prediction intervals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = IntervalParams { conformal: vec![80.0, 95.0] })]
-struct IntervalParams {
+pub struct IntervalParams {
     /// Split-conformal intervals of these nominal coverages, in percent: each step ahead has its own margin, a rank of the
     /// absolute errors on validation, in the target's transformed space in front of any difference.
     #[schemars(schema_with = "level_list")]
-    conformal: Vec<f64>,
+    pub conformal: Vec<f64>,
 }
 
 fn level_list(_: &mut SchemaGenerator) -> Schema {
@@ -79,7 +79,7 @@ fn cell_list(_: &mut SchemaGenerator) -> Schema {
 /// A part that can be scored.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum ScoredPart {
+pub enum ScoredPart {
     /// The rows that are only scored.
     Test,
     /// The rows that choose.
@@ -275,7 +275,7 @@ fn without_spread(
             format!("write `loss: {{quantile: [0.1, 0.5, 0.9]}}` in the `train` of `{first}`{otherwise}");
         let place = plan.spec.document().place_of(&action.path.key("metrics").index(n));
         let finding = Diagnostic::error(
-            "E0175",
+            "E0177",
             format!("`{name}` judges {needed}, and `{first}` forecasts {forecast}"),
         )
         .at(place, format!("needs {needed}"))

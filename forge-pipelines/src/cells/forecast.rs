@@ -6,6 +6,7 @@ use crate::prepare::Prepared;
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
 use crate::value::{Fit, Value, ValueKind};
+use crate::windows::WindowParams;
 use forge_core::history::{Forecasts, Output, Table, TimeAxis};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -20,16 +21,16 @@ pub struct Forecast;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(example = ForecastParams { fit: Some("lstm".into()), ..ForecastParams::default() })]
-struct ForecastParams {
+pub struct ForecastParams {
     /// Steps after the last row with a target: `horizon` for all that the model forecasts, or fewer.
-    next: Next,
+    pub next: Next,
     /// The cell that trained the model. Default: the nearest one above.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "cell_name")]
-    fit: Option<String>,
+    pub fit: Option<String>,
     /// Nominal coverages, in percent, of the split-conformal intervals beside the forecast.
     #[schemars(schema_with = "level_list")]
-    conformal: Vec<f64>,
+    pub conformal: Vec<f64>,
 }
 
 impl Default for ForecastParams {
@@ -52,7 +53,7 @@ fn level_list(_: &mut SchemaGenerator) -> Schema {
 /// A number of steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-enum Next {
+pub enum Next {
     /// So many.
     Steps(#[schemars(range(min = 1))] usize),
     /// All.
@@ -62,7 +63,7 @@ enum Next {
 /// All steps of a horizon.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Whole {
+pub enum Whole {
     /// The model's horizon.
     Horizon,
 }
@@ -87,6 +88,23 @@ impl CellKind for Forecast {
     fn plan(&self, cell: &CellSpec, plan: &mut Plan<'_>) {
         let Some(action) = cell.action("forecast") else { return };
         let Ok(params) = plan.spec.read::<ForecastParams>(action) else { return };
+        let fit = params.fit.as_ref().or(plan.fits.last());
+        let trained = plan.spec.cells.iter().find(|other| Some(&other.id) == fit);
+        let window = trained.and_then(|trained| plan.input_action(trained, "window"));
+        let window = window.and_then(|window| plan.spec.read::<WindowParams>(window).ok().zip(Some(window)));
+        if let (Next::Steps(steps), Some((window, at))) = (params.next, window)
+            && steps > window.horizon
+        {
+            let document = plan.spec.document();
+            let message =
+                format!("{steps} steps are beyond the horizon of {} that is forecast", window.horizon);
+            let finding = Diagnostic::error("E0175", message)
+                .at(document.place_of(&action.path.key("next")), "too far")
+                .context(document.place_of(&at.path.key("horizon")), "the horizon")
+                .cell(&cell.id)
+                .help("write `next: horizon`, or give `window` a longer horizon");
+            plan.findings.push(finding);
+        }
         if let Some(name) = params.fit.filter(|name| !plan.fits.contains(name)) {
             let place = plan.spec.document().place_of(&action.path.key("fit"));
             plan.findings.push(

@@ -17,22 +17,26 @@ mod window;
 
 pub use baseline::Baselines;
 pub use data::Data;
-pub use evaluate::Evaluate;
-pub use forecast::Forecast;
+pub use evaluate::{Evaluate, EvaluateParams, IntervalParams, ScoredPart};
+pub use forecast::{Forecast, ForecastParams, Next, Whole};
 pub use groups::GroupParam;
 pub use roles::Roles;
 pub(crate) use show::draw;
-pub use show::{Show, ShowParam};
+pub use show::{HeatmapParams, Show, ShowParam};
 pub use split::Splitting;
-pub use train::Training;
+pub use train::{
+    AdamParams, AdamwParams, CosineParams, HuberParams, LossKind, LossName, LossParam, Monitor,
+    OptimizerKind, OptimizerName, OptimizerParam, Percent, PlateauParams, Quantiles, Restore, ScheduleKind,
+    ScheduleName, ScheduleParam, SgdParams, StepParams, StopParams, Strategy, TrainParams, Training, Warmup,
+};
 pub use window::Window;
 
 use crate::data_error::DataError;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::models::schema_of;
 use crate::registry::Registry;
 use crate::run::ActiveRun;
-use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
+use crate::spec::{ActionSpec, CellSpec, Diagnostic, Path as SpecPath, Spec};
 use crate::value::{Value, ValueKind};
 use forge_core::Device;
 use forge_core::history::{Level, Notice, Output, SourceRecord};
@@ -98,6 +102,22 @@ impl Plan<'_> {
     /// Notes that `cell` will compute `name`.
     pub fn result(&mut self, cell: &CellSpec, name: &[&str]) {
         self.results.push(address(&cell.id, name));
+    }
+
+    /// Notes a guard's finding at an action's value, unless the spec switches the guard off.
+    pub fn guard(&mut self, cell: &CellSpec, path: &SpecPath, label: &str, guard: DataError) {
+        if self.spec.allow.iter().any(|allowed| allowed.code == guard.code()) {
+            return;
+        }
+        let place = self.spec.document().place_of(path);
+        self.findings.push(Failure::from(guard).finding.at(place, label).cell(&cell.id));
+    }
+
+    /// The action `name` that gives a cell its input: of a cell that it names with `from:`, or of the nearest above.
+    pub fn input_action(&self, cell: &CellSpec, name: &str) -> Option<&ActionSpec> {
+        let own = self.spec.cells.iter().position(|other| other.id == cell.id)?;
+        let from = |other: &&CellSpec| cell.from.is_empty() || cell.from.contains(&other.id);
+        self.spec.cells[..own].iter().rev().filter(from).find_map(|other| other.action(name))
     }
 }
 
@@ -185,7 +205,7 @@ impl CellRun<'_> {
 
     /// An internal fault with its words: for what the plan should have excluded.
     pub fn fault(message: impl Into<String>) -> Failure {
-        Failure::new(Exit::Internal, Diagnostic::error("E0901", message))
+        Failure::fault(message)
     }
 }
 

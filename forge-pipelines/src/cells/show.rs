@@ -51,11 +51,11 @@ pub enum ShowParam {
 #[schemars(example = HeatmapParams::default())]
 pub struct HeatmapParams {
     /// Groups from left to right.
-    x: GroupParam,
+    pub x: GroupParam,
     /// Groups from top to bottom.
-    y: GroupParam,
+    pub y: GroupParam,
     /// The metric, in original units.
-    value: MetricParam,
+    pub value: MetricParam,
 }
 
 impl Default for HeatmapParams {

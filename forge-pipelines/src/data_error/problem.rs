@@ -243,6 +243,13 @@ problems! {
     } "`fill: {method}` takes values from later rows, which are not known when a forecast is made",
         say("write `fill: {forward: {limit: 3}}`, or switch the guard off with its reason: \
             `allow: {L05: \"the sensor is corrected at once\"}`");
+    /// What the test part is to judge was chosen by it.
+    "L06" TestChooses {
+        /// The metric that chooses.
+        metric: &'static str,
+    } "`stop` chooses the epoch by `{metric}`: the test part would judge what it chose itself",
+        say("write `monitor: val.mae`, or switch the guard off with its reason: \
+            `allow: {L06: \"a demonstration of the leak\"}`");
     /// A covariate that is not known ahead.
     "L04" NotKnownAhead {
         /// The column.

@@ -1,63 +1,19 @@
 //! Runs a plan cell by cell; whatever happens, the run directory tells it.
 
 use super::device::device;
+use super::fault::caught;
+use super::options::{Finished, RunOptions};
 use super::plan::Planned;
 use super::session::Session;
 use super::{claims, seeds};
 use crate::failure::{Exit, Failure};
 use crate::registry::Registry;
-use crate::run::{
-    ActiveRun, Environment, EventLine, Home, Metrics, NewRun, Outcome, RunDir, RunEvent, RunState, SMOKE,
-};
-use crate::spec::{Address, Diagnostic, Diagnostics, Spec};
+use crate::run::{ActiveRun, Environment, EventLine, Metrics, NewRun, Outcome, RunEvent, RunState, SMOKE};
+use crate::spec::{Address, Diagnostic, Spec};
 use forge_core::history::Notebook;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Makes the report of a notebook in a run directory, and gives its path.
-pub type Renderer<'a> = &'a dyn Fn(&Notebook, &RunDir) -> Result<PathBuf, String>;
-
-/// Something that is shown every event of a run, from whichever thread it comes.
-pub type Subscriber = Arc<dyn Fn(&EventLine) + Send + Sync>;
-
-/// What surrounds a run.
-pub struct RunOptions<'a> {
-    /// Where run directories are.
-    pub home: Home,
-    /// The spec file: relative paths in it begin in its folder.
-    pub spec_path: &'a Path,
-    /// The command that reproduces the run.
-    pub command: String,
-    /// Whether to begin a new run even if the newest one of this spec was interrupted or killed.
-    pub fresh: bool,
-    /// Whether a warning ends the run.
-    pub strict: bool,
-    /// Whether to train only a few steps, to see that every cell runs.
-    pub smoke: bool,
-    /// Set when the user wants the run to end.
-    pub interrupt: Arc<AtomicBool>,
-    /// Hears every event.
-    pub subscriber: Option<Subscriber>,
-    /// Makes the report.
-    pub render: Renderer<'a>,
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub struct Finished {
-    /// What the program exits with.
-    pub exit: Exit,
-    /// The run directory; none if it could not be made.
-    pub dir: Option<RunDir>,
-    /// The report.
-    pub report: Option<PathBuf>,
-    /// What went wrong, ready to print.
-    pub findings: Option<Diagnostics>,
-    /// The verdict.
-    pub verdict: Option<String>,
-}
+use std::path::Path;
+use std::sync::atomic::Ordering;
 
 /// Runs a planned spec, once for each of its seeds.
 pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) -> Finished {
@@ -153,11 +109,10 @@ pub(super) fn once(
     let environment = Environment::capture(&session.device.name(), 1, &[spec.seed]);
     session.notebook.environment = environment.facts();
     session.notebook.reproduce.clone_from(&place.command);
-    let outcome = session
-        .begin(&environment)
-        .and_then(|()| session.run_cells(planned))
-        .and_then(|()| session.finish_notebook());
-    let written = session.write(options.render);
+    let outcome = session.begin(&environment);
+    let outcome = outcome.and_then(|()| caught("the run", || session.run_cells(planned)));
+    let outcome = outcome.and_then(|()| session.finish_notebook());
+    let written = caught("the report", || session.write(options.render));
     let (mut notebook, results) = (session.notebook, session.results);
     finished.verdict = notebook.verdict.take().map(|v| v.text);
     let broken_claims = claims::findings(spec, &notebook.asserts);

@@ -2,8 +2,8 @@
 //! without the data, and every value with its origin.
 
 use super::lock::{ResolvedCell, resolve};
-use super::plan::{Planned, kinds_of};
-use crate::models::ModelShape;
+use super::plan::Planned;
+use super::size::model_shape;
 use crate::registry::Registry;
 use crate::value::ValueKind;
 use forge_core::nn::Init;
@@ -62,7 +62,7 @@ pub fn explain(planned: &Planned, registry: &Registry) -> Vec<ExplainedCell> {
     for (n, (cell, own)) in spec.cells.iter().zip(&resolved).enumerate() {
         let mut takes = Vec::new();
         let mut gives = Vec::new();
-        for kind in kinds_of(cell, registry) {
+        for kind in registry.kinds_of(cell) {
             if let Some(needed) = kind.takes() {
                 let from = |id: &String| cell.from.is_empty() || cell.from.contains(id);
                 let source = given.iter().rev().find(|(id, kind)| from(id) && *kind == needed);
@@ -127,35 +127,12 @@ fn leaves(value: &Value, address: String, found: &mut Vec<(String, Value)>) {
     }
 }
 
-/// A model with a number this large takes long to build, only to be counted.
-const LARGEST: u64 = 4096;
-
-/// The model of the last of `cells`, if its shapes can be known: the columns are those that the nearest cells above
-/// name. Columns with missing values get a mask channel and a calendar several, which only the data tells.
+/// The model of the last of `cells`, if its shapes can be known.
 fn model(cells: &[ResolvedCell], registry: &Registry) -> Option<ExplainedModel> {
     let choice = cells.last()?.actions.get("model")?;
-    let nearest = |action: &str| cells.iter().rev().find_map(|cell| cell.actions.get(action));
-    let window = nearest("window")?;
-    let size = |key: &str| window.get(key)?.as_u64().and_then(|n| usize::try_from(n).ok());
-    let columns = |action: &str| match nearest(action) {
-        None => Some(0),
-        Some(Value::String(_)) => Some(1),
-        Some(Value::Array(names)) => Some(names.len()),
-        Some(Value::Object(map)) if action != "future" => Some(map.len()),
-        Some(_) => None,
-    };
-    let targets = columns("target").filter(|n| *n > 0)?;
-    let features = targets + columns("past")? + columns("future")?;
-    let loss = cells.last()?.actions.get("train").and_then(|train| train.get("loss"));
-    let quantiles = loss.and_then(|loss| loss.get("quantile")?.as_array()).map_or(1, Vec::len);
-    let outputs = size("horizon")? * targets * quantiles;
-    let shape = ModelShape { lookback: size("lookback")?, features, outputs };
+    let shape = model_shape(cells)?;
     let (kind, params) = registry.model(choice)?;
-    let too_large = |v: &Value| v.as_u64().is_some_and(|n| n > LARGEST);
-    if params.as_object().is_some_and(|map| map.values().any(too_large)) {
-        return None;
-    }
-    let model = kind.build(&params, shape, &Init::new(0)).ok()?;
+    let model = kind.build(&params, shape, &Init::new(0).measuring()).ok()?;
     Some(ExplainedModel {
         layers: model.describe(),
         input: [0, shape.lookback, shape.features],

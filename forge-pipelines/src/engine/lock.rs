@@ -1,6 +1,5 @@
 //! The resolved spec: every default filled in, and where each value comes from.
 
-use super::plan::kinds_of;
 use crate::registry::Registry;
 use crate::spec::{CellSpec, Origin, Path, Spec};
 use forge_core::history::CellState;
@@ -21,10 +20,9 @@ pub fn resolve(spec: &Spec, registry: &Registry) -> Vec<ResolvedCell> {
 
 fn resolve_cell(spec: &Spec, cell: &CellSpec, registry: &Registry) -> ResolvedCell {
     let (mut actions, mut origins) = (Map::new(), Map::new());
-    let kinds = kinds_of(cell, registry);
     for action in &cell.actions {
-        let owner = kinds.iter().find(|k| k.actions(registry).iter().any(|(name, _)| *name == action.name));
-        let resolved = owner.and_then(|kind| kind.resolve(spec, action, registry).ok());
+        let resolved =
+            registry.owner(&action.name).and_then(|kind| kind.resolve(spec, action, registry).ok());
         let value = resolved.unwrap_or_else(|| action.params.clone());
         leaves(&value, &action.path, &action.name, &mut |path, name, leaf| {
             let mut origin = spec.origin_of(path);

@@ -4,15 +4,19 @@ mod claims;
 mod device;
 mod execute;
 mod explain;
+mod fault;
 mod lock;
+mod options;
 mod plan;
 mod seeds;
 mod session;
+mod size;
 mod spread;
 mod verdict;
 
-pub use execute::{Finished, Renderer, RunOptions, Subscriber, execute};
+pub use execute::execute;
 pub use explain::{ExplainedCell, ExplainedModel, ExplainedValue, explain};
+pub use options::{Finished, Renderer, RunOptions, Subscriber};
 pub use plan::{Planned, plan};
 
 use crate::failure::Exit;
@@ -41,6 +45,11 @@ pub fn check(path: &Path, overrides: &[String], registry: &Registry) -> Result<P
     overrides.iter().for_each(|text| document.set(text));
     let spec = spec::load(document, &registry.vocabulary()).map_err(refuse)?;
     plan(spec, registry)
+}
+
+/// A planned spec with every default filled in, as YAML: running it gives the same run.
+pub fn resolved(planned: &Planned, registry: &Registry) -> String {
+    lock::yaml(&planned.spec, &lock::resolve(&planned.spec, registry))
 }
 
 /// A spec that cannot run, and why.

@@ -1,10 +1,10 @@
 //! Checks that need no data: does every cell have its input, does every reference name a result.
 
-use super::Refusal;
+use super::{Refusal, size};
 use crate::cells::{CellKind, Plan, missing};
 use crate::failure::Exit;
 use crate::registry::Registry;
-use crate::spec::{CellSpec, Diagnostic, Level, Place, Spec};
+use crate::spec::{CellSpec, Diagnostic, Place, Spec};
 use crate::value::ValueKind;
 use std::cell::RefCell;
 
@@ -37,7 +37,7 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
         results: Vec::new(),
     };
     for cell in &spec.cells {
-        for kind in kinds_of(cell, registry) {
+        for kind in registry.kinds_of(cell) {
             if let Some(needed) = kind.takes() {
                 let from = |id: &String| cell.from.is_empty() || cell.from.contains(id);
                 if !plan.available.iter().any(|(id, kind)| from(id) && *kind == needed) {
@@ -61,20 +61,18 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
     let (fits, evaluated, findings) = (plan.fits, plan.evaluated, plan.findings);
     let has = |name: &str| spec.cells.iter().any(|cell| cell.action(name).is_some());
     let (evaluate_rest, show_usual) = (fits.iter().any(|id| !evaluated.contains(id)), !has("show"));
-    let findings = spec.document().diagnostics(findings);
+    // Only of a spec that could run otherwise.
+    let large = if findings.is_empty() { size::too_large(&spec, registry) } else { Vec::new() };
+    let exit = match (large.is_empty(), findings.iter().any(|f| f.code.starts_with('L'))) {
+        (false, _) => Exit::Resource,
+        (_, true) => Exit::Leak,
+        _ => Exit::Spec,
+    };
+    let findings = spec.document().diagnostics([findings, large].concat());
     if findings.has_errors() {
-        let is_guard = |finding: &Diagnostic| finding.level == Level::Error && finding.code.starts_with('L');
-        let exit = if findings.items().iter().any(is_guard) { Exit::Leak } else { Exit::Spec };
         return Err(Refusal { exit, findings });
     }
     Ok(Planned { spec, evaluate_rest, show_usual })
-}
-
-/// The kinds whose actions a cell has, in the order in which they run.
-pub(super) fn kinds_of<'a>(cell: &CellSpec, registry: &'a Registry) -> Vec<&'a dyn CellKind> {
-    let has =
-        |kind: &&dyn CellKind| kind.actions(registry).iter().any(|(name, _)| cell.action(name).is_some());
-    registry.cells().filter(has).collect()
 }
 
 fn without_input(cell: &CellSpec, kind: &dyn CellKind, needed: ValueKind, plan: &Plan<'_>) -> Diagnostic {

@@ -1,7 +1,8 @@
 //! One spec with several seeds: a run of its own for each, and one that says what they have in common.
 
 use super::device::device;
-use super::execute::{Finished, RunOptions, RunPlace, headline, once};
+use super::execute::{RunPlace, headline, once};
+use super::options::{Finished, RunOptions};
 use super::plan::Planned;
 use super::spread::{Seed, Spread};
 use super::{claims, lock, verdict};

@@ -1,7 +1,8 @@
 //! A run at work: its cells one after the other, and what they leave.
 
-use super::execute::Renderer;
-use super::plan::{Planned, kinds_of};
+use super::fault::caught;
+use super::options::Renderer;
+use super::plan::Planned;
 use super::{claims, lock, verdict};
 use crate::cells::{CellRun, ShowParam, draw};
 use crate::failure::{Exit, Failure};
@@ -92,7 +93,7 @@ impl Session<'_> {
         let mut results = BTreeMap::new();
         let before = self.values.len();
         let mut result = Ok(());
-        for kind in kinds_of(cell, self.registry) {
+        for kind in self.registry.kinds_of(cell) {
             let mut run = CellRun {
                 spec: self.spec,
                 cell,
@@ -110,7 +111,7 @@ impl Session<'_> {
                 results: BTreeMap::new(),
                 summary: String::new(),
             };
-            let given = kind.run(&mut run);
+            let given = caught(&format!("cell `{}`", cell.id), || kind.run(&mut run));
             outputs.append(&mut run.outputs);
             notices.append(&mut run.notices);
             results.append(&mut run.results);

@@ -1,6 +1,6 @@
 use super::{ModelKind, ModelShape};
-use forge_core::Result;
 use forge_core::nn::{Flatten, Init, Linear, Module, Sequential};
+use forge_core::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,10 @@ impl ModelKind for LinearModel {
     }
 
     fn build(&self, _params: &LinearParams, shape: ModelShape, init: &Init) -> Result<Box<dyn Module>> {
-        let head = Linear::new(&init.within("head"), shape.lookback * shape.features, shape.outputs)?;
+        let inputs = shape.lookback.checked_mul(shape.features).ok_or_else(|| {
+            Error::other(format!("a window of {} × {} numbers", shape.lookback, shape.features))
+        })?;
+        let head = Linear::new(&init.within("head"), inputs, shape.outputs)?;
         Ok(Box::new(Sequential::new().with("flatten", Flatten).with("head", head)))
     }
 }

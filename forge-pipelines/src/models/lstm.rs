@@ -14,7 +14,7 @@ pub struct LstmModel;
 #[schemars(example = LstmParams::default())]
 pub struct LstmParams {
     /// Hidden units of each layer.
-    #[schemars(range(min = 1, max = 8192))]
+    #[schemars(range(min = 1))]
     pub hidden: usize,
     /// Layers on top of each other.
     #[schemars(range(min = 1, max = 16))]
@@ -45,5 +45,11 @@ impl ModelKind for LstmModel {
             model = model.with("dropout", Dropout::new(dropout)?);
         }
         Ok(Box::new(model.with("head", Linear::new(&init.within("head"), hidden, shape.outputs)?)))
+    }
+
+    /// At each step of each layer: four gates, the cell and the output, and as much again for their gradients.
+    fn activations(&self, params: &LstmParams, shape: ModelShape) -> u64 {
+        let units = (params.hidden as u64).saturating_mul(params.layers as u64);
+        units.saturating_mul(shape.lookback as u64).saturating_mul(12)
     }
 }

@@ -3,11 +3,13 @@
 //! A new model is one file here and one line in [`Registry::standard`](crate::Registry::standard); one of outside code is
 //! registered by [`Registry::with_model`](crate::Registry::with_model).
 
+mod footprint;
 mod linear;
 mod lstm;
 
-pub use linear::LinearModel;
-pub use lstm::LstmModel;
+pub(crate) use footprint::fits;
+pub use linear::{LinearModel, LinearParams};
+pub use lstm::{LstmModel, LstmParams};
 
 use forge_core::Result;
 use forge_core::nn::{Init, Module};
@@ -42,6 +44,13 @@ pub trait ModelKind: Send + Sync + 'static {
     /// # Errors
     /// When a parameter does not fit; its layers say so.
     fn build(&self, params: &Self::Params, shape: ModelShape, init: &Init) -> Result<Box<dyn Module>>;
+
+    /// Numbers that one window leaves in memory between the forward and the backward pass, roughly: what a plan compares
+    /// with the memory of the machine. Without more knowledge, the inputs and the outputs.
+    fn activations(&self, _params: &Self::Params, shape: ModelShape) -> u64 {
+        let inputs = (shape.lookback as u64).saturating_mul(shape.features as u64);
+        inputs.saturating_add(shape.outputs as u64)
+    }
 }
 
 /// A [`ModelKind`] without its parameter type, as the registry holds it.
@@ -51,6 +60,8 @@ pub(crate) trait AnyModel: Send + Sync {
     /// The parameters with every default filled in.
     fn resolve(&self, params: &Value) -> serde_json::Result<Value>;
     fn build(&self, params: &Value, shape: ModelShape, init: &Init) -> Result<Box<dyn Module>>;
+    /// As [`ModelKind::activations`]; 0 for parameters that cannot be read, which `build` refuses.
+    fn activations(&self, params: &Value, shape: ModelShape) -> u64;
 }
 
 impl<M: ModelKind> AnyModel for M {
@@ -69,6 +80,10 @@ impl<M: ModelKind> AnyModel for M {
     fn build(&self, params: &Value, shape: ModelShape, init: &Init) -> Result<Box<dyn Module>> {
         let params = M::Params::deserialize(params).map_err(|e| forge_core::Error::other(e.to_string()))?;
         ModelKind::build(self, &params, shape, init)
+    }
+
+    fn activations(&self, params: &Value, shape: ModelShape) -> u64 {
+        M::Params::deserialize(params).map_or(0, |params| ModelKind::activations(self, &params, shape))
     }
 }
 

@@ -11,7 +11,7 @@ mod table;
 mod time;
 
 pub use self::check::{CheckParams, Severity};
-pub use self::clean::{Bounds, CleanParams, DropParams, FillKind};
+pub use self::clean::{Bounds, CleanParams, DropParams, FillKind, FillLimit};
 pub use self::csv::CsvParams;
 pub use self::freq::Freq;
 pub use self::time::{TimeParam, TimeSpec};

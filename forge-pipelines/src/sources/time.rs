@@ -23,6 +23,12 @@ pub enum TimeParam {
     Detailed(TimeSpec),
 }
 
+impl From<&str> for TimeParam {
+    fn from(column: &str) -> Self {
+        TimeParam::Column(column.to_string())
+    }
+}
+
 /// A time column and how its cells are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

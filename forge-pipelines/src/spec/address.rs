@@ -25,6 +25,11 @@ pub struct AddressError {
 }
 
 impl Address {
+    /// The address of these names.
+    pub(super) fn of(parts: Vec<String>) -> Self {
+        Address(parts)
+    }
+
     /// The names between the dots, without quotes.
     pub fn parts(&self) -> &[String] {
         &self.0

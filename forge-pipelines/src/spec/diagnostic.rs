@@ -1,3 +1,7 @@
+use super::document::Document;
+use super::outline::Outline;
+use super::path::Path;
+use super::vocabulary::Vocabulary;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -185,6 +189,19 @@ impl Diagnostics {
     /// The findings, in order.
     pub fn items(&self) -> &[Diagnostic] {
         &self.items
+    }
+
+    /// The same, each with the address of what it points at: for a spec whose text its author has not seen.
+    pub(crate) fn with_addresses(mut self, document: &Document, vocabulary: &Vocabulary) -> Self {
+        let outline = Outline::of(document.value(), vocabulary);
+        for item in &mut self.items {
+            let Some(Place::Spec(range)) = &item.place else { continue };
+            let Some(path) = document.path_at(range.start).filter(|path| *path != Path::root()) else {
+                continue;
+            };
+            item.notes.push(format!("address: `{}`", outline.address(&path)));
+        }
+        self
     }
 
     /// Whether any of them keeps the spec from running.

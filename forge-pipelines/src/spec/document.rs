@@ -174,6 +174,14 @@ impl Document {
         self.nearest(path, |at| at.key.unwrap_or(at.value))
     }
 
+    /// The innermost path whose key or value holds a byte of the spec's text.
+    pub(super) fn path_at(&self, byte: usize) -> Option<Path> {
+        let holds =
+            |at: &At| at.key.as_ref().is_some_and(|key| key.contains(&byte)) || at.value.contains(&byte);
+        let around = self.index.iter().filter(|(_, at)| holds(at));
+        around.map(|(path, _)| path).max_by_key(|path| path.segments().len()).cloned()
+    }
+
     /// Findings in this document, ready to print.
     pub fn diagnostics(&self, items: Vec<Diagnostic>) -> Diagnostics {
         let overrides = self.overrides().map(str::to_string).collect();

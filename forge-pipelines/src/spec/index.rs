@@ -86,6 +86,11 @@ impl Index {
         }
     }
 
+    /// Every path with its places, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, &At)> {
+        self.at.iter()
+    }
+
     /// The places of the value at a path.
     pub(super) fn get(&self, path: &Path) -> Option<&At> {
         self.at.get(path)

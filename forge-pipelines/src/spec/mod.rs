@@ -40,6 +40,7 @@ mod report;
 mod syntax;
 mod vocabulary;
 mod walker;
+mod yaml;
 
 pub use address::{Address, AddressError};
 pub use claims::{Claim, Comparison};
@@ -51,3 +52,4 @@ pub use notebook::{ActionSpec, Allowance, CellSpec, Spec, Task};
 pub use path::{Path, Segment};
 pub use prose::render_prose;
 pub use vocabulary::{ActionEntry, DEFAULT_SEED, VERSION, Vocabulary};
+pub(crate) use yaml::yaml;

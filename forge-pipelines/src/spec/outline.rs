@@ -1,5 +1,6 @@
 //! The cells of a document before its types are checked: their ids and actions, as far as they can be made out.
 
+use super::address::Address;
 use super::path::{Path, Segment};
 use super::vocabulary::Vocabulary;
 use serde_json::Value;
@@ -45,6 +46,19 @@ impl Outline {
             Some(own) => path.below(own).is_some(),
             None => cell.actions.iter().any(|(_, action)| path.below(action).is_some()),
         })
+    }
+
+    /// The address of a path: the id of its cell in front of what lies within.
+    pub(super) fn address(&self, path: &Path) -> Address {
+        let cell = self.cell_of(path);
+        let below = cell.and_then(|cell| cell.path.as_ref()).and_then(|own| path.below(own));
+        let name = |segment: &Segment| match segment {
+            Segment::Key(name) => name.clone(),
+            Segment::Index(position) => position.to_string(),
+        };
+        let front = cell.filter(|_| below.is_some()).map(|cell| cell.id.clone());
+        let rest = below.unwrap_or(path.segments()).iter().map(name);
+        Address::of(front.into_iter().chain(rest).collect())
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {

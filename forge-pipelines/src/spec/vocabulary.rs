@@ -198,6 +198,7 @@ impl Vocabulary {
                 "description": "A cell: prose, or one or more actions.",
                 "properties": cell,
                 "additionalProperties": false,
+                "dependencies": self.company(),
                 "x-later": self.later_actions(),
                 "examples": [{"id": "window", "window": {"lookback": 60, "horizon": 5}}],
             }),
@@ -211,9 +212,36 @@ impl Vocabulary {
             "properties": properties,
             "required": ["forge", "task"],
             "additionalProperties": false,
+            "if": {"required": ["cells"]},
+            "then": {"not": {"anyOf": self.required_each()}},
+            "else": {"anyOf": self.required_each()},
             "x-later": later,
             "definitions": definitions,
         })
+    }
+
+    /// Of each key of a cell, what may stand beside it: what `spec::cells` says with words, for editors.
+    fn company(&self) -> Value {
+        let mut dependencies =
+            Map::from_iter([("md".to_string(), json!({"propertyNames": {"enum": ["id", "md"]}}))]);
+        for ActionEntry { name, .. } in &self.actions {
+            let others = self.actions.iter().map(|other| other.name.as_str());
+            let beside = others.filter(|other| self.share_a_cell(name, other));
+            let names: Vec<&str> = ["id", "from"].into_iter().chain(beside).collect();
+            let mut company = json!({"propertyNames": {"enum": names}});
+            match name.as_str() {
+                "model" => company["required"] = json!(["train"]),
+                "train" => company["required"] = json!(["model"]),
+                _ => {}
+            }
+            dependencies.insert(name.clone(), company);
+        }
+        Value::Object(dependencies)
+    }
+
+    /// One schema an action, which asks for its key.
+    fn required_each(&self) -> Value {
+        self.actions.iter().map(|action| json!({"required": [action.name]})).collect()
     }
 
     /// Whether two actions may stand in one cell.

@@ -35,6 +35,20 @@ fn prices(file: &str) -> Loaded {
     load(&CsvParams::new(file), &example_data(), &CheckParams::default()).unwrap()
 }
 
+/// The stock files of the data folder beside the checkout, which is not part of it. Where there is none this says so, and
+/// fails if `FORGE_REQUIRE` names `shared`.
+fn shared_stock() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/stock");
+    let entries = std::fs::read_dir(&folder).into_iter().flatten();
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    if paths.is_empty() {
+        let required = std::env::var("FORGE_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|word| word.trim() == "shared"), "{} is required", folder.display());
+        eprintln!("SKIPPED: {} is not there, so nothing was tested on it", folder.display());
+    }
+    paths
+}
+
 /// A frame of counted rows.
 fn frame(columns: &[(&str, Vec<f64>)]) -> Frame {
     let rows = columns[0].1.len();

@@ -66,6 +66,35 @@ fn chains_are_undone_on_oil_and_exchange_rates() {
     }
 }
 
+/// What a model works on, taken back, is the file: every transform and the usual chains, each price and volume, from the
+/// first origin on.
+#[test]
+fn inverses_give_every_stock_file_back() {
+    let usual = [vec![Log, Diff, Standardize], vec![BoxCox, Robust], vec![Log1p, Minmax]];
+    let single = TransformParam::ALL.iter().map(|transform| vec![*transform]);
+    let chains: Vec<Chain> = single.chain(usual).map(Chain).collect();
+    let mut columns = 0;
+    for path in crate::shared_stock() {
+        let source = CsvParams { na: vec![".".into()], ..CsvParams::new(path.to_str().unwrap()) };
+        let frame = load(&source, std::path::Path::new(""), &CheckParams::default()).unwrap().frame;
+        for name in frame.names() {
+            let filled = forward_filled(frame.numbers(name).unwrap());
+            let raw = &filled[filled.iter().position(|v| v.is_finite()).unwrap()..];
+            columns += 1;
+            for chain in &chains {
+                let fitted = chain.fit(raw, 0..raw.len() / 2).unwrap();
+                let mut path = fitted.apply(raw).split_off(30);
+                fitted.invert(&mut path, &raw[..30]);
+                for (back, value) in path.iter().zip(&raw[30..]) {
+                    let within = 1e-6 * value.abs();
+                    assert!((back - value).abs() <= within, "{name}, {fitted}: {back} for {value}");
+                }
+            }
+        }
+    }
+    assert!(columns == 0 || columns >= 16, "{columns} columns");
+}
+
 #[test]
 fn values_against_hand_computed_ones() {
     let raw = [1.0, 2.0, 4.0, 16.0, 8.0];

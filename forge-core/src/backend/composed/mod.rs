@@ -1,6 +1,6 @@
 //! Every family in terms of the required primitives: right on any device, and what a fast version is compared with.
 
-mod activation;
+pub(crate) mod activation;
 mod attention;
 mod conv;
 mod gru;

@@ -1,19 +1,22 @@
 //! The CPU backend.
 
+mod channels_last;
+mod free_list;
 mod gemm;
 mod index;
 mod map;
-mod pool;
 mod reduce;
 mod scratch;
 pub(crate) mod simd;
+mod sums;
 pub(crate) mod threads;
 mod tile;
 
 pub use threads::{set_threads, threads};
 
 use super::{
-    Along, Arg, Backend, Binary, Extreme, Gemm, Memory, Optim, Random, Reduce, Rnn, Scan, Softmax, Unary,
+    Along, Arg, Backend, Binary, Conv, Extreme, Gemm, Memory, Optim, Pool, Random, Reduce, Rnn, Scan,
+    Softmax, Unary,
 };
 use crate::layout::Layout;
 use crate::rng::Stream;
@@ -23,15 +26,22 @@ use std::sync::Arc;
 /// Runs everything in host memory, in f32 and f64.
 #[derive(Debug)]
 pub struct Cpu {
-    pool: Arc<pool::Pool>,
+    memory: Arc<free_list::FreeList>,
     rnn: rnn::CpuRnn,
+    conv: conv::CpuConv,
+    pool: pool::CpuPool,
 }
 
 impl Cpu {
     /// The CPU.
     pub fn new() -> Self {
-        let pool = Arc::<pool::Pool>::default();
-        Cpu { rnn: rnn::CpuRnn::new(&pool), pool }
+        let memory = Arc::<free_list::FreeList>::default();
+        Cpu {
+            rnn: rnn::CpuRnn::new(&memory),
+            conv: conv::CpuConv::new(&memory),
+            pool: pool::CpuPool::new(&memory),
+            memory,
+        }
     }
 }
 
@@ -82,7 +92,9 @@ macro_rules! float {
 }
 
 // Below `float!`, which they use.
+mod conv;
 mod optim;
+mod pool;
 mod rnn;
 mod softmax;
 
@@ -121,12 +133,12 @@ impl Backend for Cpu {
     }
 
     fn allocate(&self, dtype: DType, len: usize) -> Result<Memory> {
-        Ok(Memory::Host(self.pool.take(dtype, len)))
+        Ok(Memory::Host(self.memory.take(dtype, len)))
     }
 
     fn recycle(&self, memory: Memory) {
         if let Memory::Host(host) = memory {
-            self.pool.give(host);
+            self.memory.give(host);
         }
     }
 
@@ -264,6 +276,14 @@ impl Backend for Cpu {
             }
             Ok(())
         })
+    }
+
+    fn conv(&self) -> &dyn Conv {
+        &self.conv
+    }
+
+    fn pool(&self) -> &dyn Pool {
+        &self.pool
     }
 
     fn rnn(&self) -> &dyn Rnn {

@@ -1,148 +1,287 @@
-//! Memory that tensors gave back, kept for the next ones: a steady training step asks the system for none.
+//! Pooling of channels-last images: every kind of part is a list of rows times a list of columns.
 
-use crate::{DType, Host};
-use std::sync::{Mutex, PoisonError};
+use super::channels_last::{Image, Pixels, build};
+use super::free_list::FreeList;
+use super::scratch::Scratch;
+use super::simd::{Elementary, Float, Kernel, Lanes};
+use super::threads::{Shared, parallel_if};
+use crate::backend::{Composed, Pool, PoolArgs, PoolKind, Saved, Scalar, Span};
+use crate::{DType, Result, Tensor};
+use std::sync::Arc;
 
-/// Elements in the smallest class: `2^MIN_CLASS`.
-const MIN_CLASS: u32 = 4;
-/// One class for each power of two up to `2^MAX_CLASS` elements; larger buffers are not kept.
-const MAX_CLASS: u32 = 23;
-const CLASSES: usize = (MAX_CLASS - MIN_CLASS + 1) as usize;
-/// Bytes that are kept at most. When more come back, everything kept is let go, so that sizes which are no longer
-/// asked for do not stay.
-const LIMIT: usize = 256 << 20;
-
-/// Free buffers by element type and size class. Class `c` holds buffers with room for at least `2^c` elements.
-#[derive(Debug, Default)]
-pub struct Pool {
-    free: Mutex<Free>,
+/// The family with the free list that its working memory is from.
+#[derive(Debug)]
+pub struct CpuPool {
+    memory: Arc<FreeList>,
 }
 
-#[derive(Debug, Default)]
-struct Free {
-    buffers: [[Vec<Host>; CLASSES]; 3],
-    bytes: usize,
+/// For each maximum, which element of its part it is, as a float: `[batch, rows, columns, channels]`.
+#[derive(Debug)]
+struct Positions<T: Float>(Option<Scratch<T>>);
+
+/// Larger parts have more elements than f32 can number.
+const MOST: usize = 1 << 24;
+
+/// The parts of one call.
+struct Spans {
+    rows: Vec<Span>,
+    columns: Vec<Span>,
+    kind: PoolKind,
 }
 
-impl Pool {
-    /// A buffer of `len` elements of unspecified value.
-    pub fn take(&self, dtype: DType, len: usize) -> Host {
-        let Some(class) = class_for(len) else { return Host::zeros(dtype, len) };
-        let reused = {
-            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            let reused = free.buffers[slot(dtype)][(class - MIN_CLASS) as usize].pop();
-            free.bytes -= reused.as_ref().map_or(0, bytes);
-            reused
-        };
-        // Of a fresh buffer the system gives zeros at no cost; the room beyond `len` is for the next user.
-        let mut host = reused.unwrap_or_else(|| Host::zeros(dtype, 1 << class));
-        match &mut host {
-            Host::F32(v) => fit(v, len, f32::NAN),
-            Host::F64(v) => fit(v, len, f64::NAN),
-            Host::I64(v) => fit(v, len, i64::MIN),
-        }
-        host
+impl Spans {
+    fn of(args: &PoolArgs) -> Self {
+        let size = args.x.shape();
+        Spans { rows: args.parts.spans(0, size[2]), columns: args.parts.spans(1, size[3]), kind: args.kind }
     }
 
-    /// Takes a buffer back.
-    pub fn give(&self, host: Host) {
-        let capacity = bytes(&host) / host.dtype().size();
-        let Some(class) = capacity.checked_ilog2().filter(|class| (MIN_CLASS..=MAX_CLASS).contains(class))
-        else {
-            return;
-        };
-        let mut outdated = None;
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.bytes + bytes(&host) > LIMIT {
-            outdated = Some(std::mem::take(&mut *free));
-        }
-        free.bytes += bytes(&host);
-        free.buffers[slot(host.dtype())][(class - MIN_CLASS) as usize].push(host);
-        drop(free);
-        drop(outdated);
-    }
-}
-
-/// The smallest class whose buffers have room for `len` elements, unless it is too large to be kept.
-fn class_for(len: usize) -> Option<u32> {
-    let class = len.checked_next_power_of_two()?.ilog2().max(MIN_CLASS);
-    (len > 0 && class <= MAX_CLASS).then_some(class)
-}
-
-fn slot(dtype: DType) -> usize {
-    match dtype {
-        DType::F32 => 0,
-        DType::F64 => 1,
-        DType::I64 => 2,
-    }
-}
-
-fn bytes(host: &Host) -> usize {
-    match host {
-        Host::F32(v) => 4 * v.capacity(),
-        Host::F64(v) => 8 * v.capacity(),
-        Host::I64(v) => 8 * v.capacity(),
-    }
-}
-
-/// Makes a buffer `len` long within its room. What it holds is unspecified; in debug builds it is `poison`, so that a
-/// kernel which leaves an element unwritten shows in every test.
-fn fit<T: Copy>(buffer: &mut Vec<T>, len: usize, poison: T) {
-    buffer.resize(len, poison);
-    if cfg!(debug_assertions) {
-        buffer.fill(poison);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(host: &Host) -> usize {
-        match host {
-            Host::F32(v) => v.as_ptr() as usize,
-            Host::F64(v) => v.as_ptr() as usize,
-            Host::I64(v) => v.as_ptr() as usize,
+    /// What the sum of a part is divided by.
+    fn divisor(&self, row: &Span, column: &Span) -> f64 {
+        match self.kind {
+            PoolKind::Average { count_padding: true } => (row.padded_len * column.padded_len) as f64,
+            _ => (row.len * column.len) as f64,
         }
     }
+}
 
-    #[test]
-    fn a_buffer_serves_again_for_any_length_of_its_class_and_for_its_own_type_only() {
-        let pool = Pool::default();
-        let first = pool.take(DType::F32, 100);
-        let home = address(&first);
-        pool.give(first);
-        let other = pool.take(DType::I64, 100);
-        assert_ne!(address(&other), home);
-        let small = pool.take(DType::F32, 64);
-        assert_ne!(address(&small), home, "a smaller class");
-        let second = pool.take(DType::F32, 128);
-        assert_eq!((address(&second), second.len(), second.dtype()), (home, 128, DType::F32));
+fn taken(args: &PoolArgs) -> bool {
+    let spans = Spans::of(args);
+    let most = |spans: &[Span]| spans.iter().map(|s| s.len).max().unwrap_or(0);
+    let least = |spans: &[Span]| spans.iter().map(|s| s.len).min().unwrap_or(0);
+    let (rows, columns) = (&spans.rows, &spans.columns);
+    args.x.dtype().is_float()
+        && args.x.count() > 0
+        && most(rows) * most(columns) < MOST
+        && least(rows) * least(columns) > 0
+}
+
+impl CpuPool {
+    /// Working memory comes from `memory`.
+    pub fn new(memory: &Arc<FreeList>) -> Self {
+        CpuPool { memory: memory.clone() }
     }
 
-    #[test]
-    fn room_that_came_from_elsewhere_is_never_outgrown() {
-        let pool = Pool::default();
-        pool.give(Host::F64(Vec::with_capacity(100)));
-        let host = pool.take(DType::F64, 64);
-        assert_eq!(host.len(), 64);
-        pool.give(host);
-        // 100 elements have room for 64, not for every length of the class above.
-        assert!(matches!(pool.take(DType::F64, 100), Host::F64(v) if v.capacity() >= 128));
+    fn forward<T: Float>(&self, args: &PoolArgs, keep: bool) -> Result<(Tensor, Option<Saved>)> {
+        let spans = Spans::of(args);
+        let [batch, channels, height, width] = [0, 1, 2, 3].map(|d| args.x.shape()[d]);
+        let (image, places) = (height * width * channels, spans.rows.len() * spans.columns.len() * channels);
+        let x = Image::<T>::of("pool", &args.x)?;
+        let pixels = self.pixels(&x, batch, height, width * channels);
+        let with_positions = keep && args.kind == PoolKind::Max;
+        let mut positions = Scratch::<T>::new(&self.memory, if with_positions { batch * places } else { 0 });
+        let at = Shared::new(positions.as_mut());
+        let y = build::<T>(&args.x, [batch, channels, spans.rows.len(), spans.columns.len()], |out| {
+            let out = Shared::new(out);
+            parallel_if(batch * image * 4, batch, |n| {
+                let x = &pixels.as_ref()[n * image..(n + 1) * image];
+                // SAFETY: image n's own parts.
+                let (y, at) = unsafe {
+                    let at = if with_positions { at.part(n * places, places) } else { &mut [] };
+                    (out.part(n * places, places), at)
+                };
+                T::dispatch(Forward { spans: &spans, channels, width, x, y, at });
+            });
+            Ok(())
+        })?;
+        let bytes = positions.as_ref().len() * T::DTYPE.size();
+        Ok((y, keep.then(|| Saved::new(Positions(with_positions.then_some(positions)), bytes))))
     }
 
-    #[test]
-    fn what_is_kept_stays_below_the_limit() {
-        let pool = Pool::default();
-        let megabytes = |n: usize| Host::F32(Vec::with_capacity(n << 18));
-        for _ in 0..100 {
-            pool.give(megabytes(10));
-            let kept = pool.free.lock().unwrap().bytes;
-            assert!(kept <= LIMIT, "{kept}");
+    fn backward<T: Float>(
+        &self,
+        args: &PoolArgs,
+        positions: Option<Scratch<T>>,
+        grad: &Tensor,
+    ) -> Result<Tensor> {
+        let spans = Spans::of(args);
+        let [batch, channels, height, width] = [0, 1, 2, 3].map(|d| args.x.shape()[d]);
+        let (image, places) = (height * width * channels, spans.rows.len() * spans.columns.len() * channels);
+        let grad = Image::<T>::of("pool", grad)?;
+        let grads = self.pixels(&grad, batch, spans.rows.len(), spans.columns.len() * channels);
+        build::<T>(&args.x, [batch, channels, height, width], |out| {
+            let out = Shared::new(out);
+            parallel_if(batch * image * 4, batch, |n| {
+                // SAFETY: image n's own part.
+                let dx = unsafe { out.part(n * image, image) };
+                dx.fill(T::default());
+                let grad = &grads.as_ref()[n * places..(n + 1) * places];
+                let at = positions.as_ref().map(|p| &p.as_ref()[n * places..(n + 1) * places]);
+                T::dispatch(Backward { spans: &spans, channels, width, grad, at, dx });
+            });
+            Ok(())
+        })
+    }
+
+    /// The pixels of `batch` images channels last, of `rows` rows of so many floats.
+    fn pixels<'a, T: Float>(
+        &self,
+        image: &Image<'a, T>,
+        batch: usize,
+        rows: usize,
+        row: usize,
+    ) -> Pixels<'a, T> {
+        if let Some(whole) = image.whole() {
+            return Pixels::Borrowed(whole);
         }
-        let before = pool.free.lock().unwrap().bytes;
-        pool.give(megabytes(100));
-        assert_eq!(pool.free.lock().unwrap().bytes, before, "too large to be kept");
-        assert_eq!(pool.take(DType::F32, 0).len(), 0);
+        let mut copy = Scratch::<T>::new(&self.memory, batch * rows * row);
+        for (i, out) in copy.as_mut().chunks_exact_mut(row).enumerate() {
+            image.row(i / rows, i % rows, out);
+        }
+        Pixels::Copied(copy)
+    }
+}
+
+/// Calls `each(part, row span, column span)` for every part.
+#[inline(always)]
+fn parts(spans: &Spans, mut each: impl FnMut(usize, &Span, &Span)) {
+    for (r, row) in spans.rows.iter().enumerate() {
+        for (c, column) in spans.columns.iter().enumerate() {
+            each(r * spans.columns.len() + c, row, column);
+        }
+    }
+}
+
+/// Calls `each(pixel)` for every element of a part, in row-major order.
+#[inline(always)]
+fn elements_of(row: &Span, column: &Span, width: usize, mut each: impl FnMut(usize)) {
+    for i in 0..row.len {
+        let start = (row.first + i * row.step) * width + column.first;
+        for j in 0..column.len {
+            each(start + j * column.step);
+        }
+    }
+}
+
+/// One image.
+struct Forward<'a, T> {
+    spans: &'a Spans,
+    channels: usize,
+    width: usize,
+    x: &'a [T],
+    y: &'a mut [T],
+    /// Positions of maxima, or nothing.
+    at: &'a mut [T],
+}
+
+impl<T: Float> Kernel<T> for Forward<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = T>>(self) {
+        let channels = self.channels;
+        parts(self.spans, |part, row, column| {
+            let pixel = part * channels;
+            let divisor = self.spans.divisor(row, column);
+            for first in (0..channels).step_by(V::N) {
+                let n = (channels - first).min(V::N);
+                // SAFETY: every pointer is to n channels of a pixel within its slice.
+                unsafe {
+                    let load = |at: usize| load::<V>(&self.x[at * channels + first..], n);
+                    let zero = V::splat(T::default());
+                    let (mut number, mut best, mut at) =
+                        (0.0, V::splat(<T as Scalar>::from_f64(f64::NEG_INFINITY)), zero);
+                    match self.spans.kind {
+                        PoolKind::Max => elements_of(row, column, self.width, |pixel| {
+                            let x = load(pixel);
+                            // Only a greater one replaces what stands, or one that is not a number.
+                            let number_now = V::splat(<T as Scalar>::from_f64(number));
+                            let position = x.if_greater(best, number_now, at);
+                            at = x.if_ordered(position, best.if_ordered(number_now, at));
+                            best = x.if_ordered(x.if_greater(best, x, best), best.if_ordered(x, best));
+                            number += 1.0;
+                        }),
+                        PoolKind::Average { .. } => {
+                            best = zero;
+                            elements_of(row, column, self.width, |pixel| best = best.add(load(pixel)));
+                            best = best.div(V::splat(<T as Scalar>::from_f64(divisor)));
+                        }
+                    }
+                    store(best, &mut self.y[pixel + first..], n);
+                    if !self.at.is_empty() {
+                        store(at, &mut self.at[pixel + first..], n);
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// One image.
+struct Backward<'a, T> {
+    spans: &'a Spans,
+    channels: usize,
+    width: usize,
+    grad: &'a [T],
+    /// Positions of maxima, or nothing.
+    at: Option<&'a [T]>,
+    dx: &'a mut [T],
+}
+
+impl<T: Float> Kernel<T> for Backward<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = T>>(self) {
+        let channels = self.channels;
+        parts(self.spans, |part, row, column| {
+            let pixel = part * channels;
+            let divisor = self.spans.divisor(row, column);
+            for first in (0..channels).step_by(V::N) {
+                let n = (channels - first).min(V::N);
+                // SAFETY: every pointer is to n channels of a pixel within its slice.
+                unsafe {
+                    let constant = |v: f64| V::splat(<T as Scalar>::from_f64(v));
+                    let d = load::<V>(&self.grad[pixel + first..], n);
+                    let at = self.at.map(|at| load::<V>(&at[pixel + first..], n));
+                    let share = d.div(constant(divisor));
+                    let mut number = 0.0;
+                    elements_of(row, column, self.width, |pixel| {
+                        let to = &mut self.dx[pixel * channels + first..];
+                        let mine = match at {
+                            // Positions are whole numbers: only the one within a half of the element's.
+                            Some(at) => {
+                                let above = at.if_greater(constant(number - 0.5), d, constant(0.0));
+                                at.if_greater(constant(number + 0.5), constant(0.0), above)
+                            }
+                            None => share,
+                        };
+                        store(load::<V>(to, n).add(mine), to, n);
+                        number += 1.0;
+                    });
+                }
+            }
+        });
+    }
+}
+
+/// # Safety
+/// The slice has n floats, and the processor the instructions of `V`.
+#[inline(always)]
+unsafe fn load<V: Lanes>(from: &[V::Float], n: usize) -> V {
+    debug_assert!(n <= from.len());
+    // SAFETY: the caller's promise.
+    unsafe { if n == V::N { V::load(from.as_ptr()) } else { V::load_first(from.as_ptr(), n) } }
+}
+
+/// # Safety
+/// The slice has n floats.
+#[inline(always)]
+unsafe fn store<V: Lanes>(value: V, to: &mut [V::Float], n: usize) {
+    debug_assert!(n <= to.len());
+    // SAFETY: the caller's promise.
+    unsafe { if n == V::N { value.store(to.as_mut_ptr()) } else { value.store_first(to.as_mut_ptr(), n) } }
+}
+
+impl Pool for CpuPool {
+    fn pool(&self, args: &PoolArgs, keep: bool) -> Result<(Tensor, Option<Saved>)> {
+        if !taken(args) {
+            return Composed.pool(args, keep);
+        }
+        float!("pool", args.x.dtype(), T => self.forward::<T>(args, keep))
+    }
+
+    fn pool_backward(&self, args: &PoolArgs, saved: Saved, grad: Tensor) -> Result<Tensor> {
+        if !taken(args) {
+            return Composed.pool_backward(args, saved, grad);
+        }
+        float!("pool", args.x.dtype(), T => self.backward::<T>(args, saved.take::<Positions<T>>()?.0, &grad))
     }
 }

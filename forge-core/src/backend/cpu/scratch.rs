@@ -1,6 +1,6 @@
-//! Working memory of a kernel: aligned to a cache line, from the pool and back to it.
+//! Working memory of a kernel: aligned to a cache line, from the free list and back to it.
 
-use super::pool::Pool;
+use super::free_list::FreeList;
 use super::simd::Float;
 use crate::{Element, Host};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ const LINE: usize = 64;
 
 /// Elements of unspecified value.
 pub struct Scratch<T: Float> {
-    pool: Arc<Pool>,
+    memory: Arc<FreeList>,
     host: Option<Host>,
     start: usize,
     len: usize,
@@ -19,17 +19,17 @@ pub struct Scratch<T: Float> {
 
 impl<T: Float> Scratch<T> {
     /// Room for `len` elements.
-    pub fn new(pool: &Arc<Pool>, len: usize) -> Self {
+    pub fn new(memory: &Arc<FreeList>, len: usize) -> Self {
         let lanes = LINE / T::DTYPE.size();
-        let host = pool.take(T::DTYPE, len + lanes);
+        let host = memory.take(T::DTYPE, len + lanes);
         let address = T::slice(&host).map_or(0, |s| s.as_ptr() as usize);
         let start = (address.next_multiple_of(LINE) - address) / T::DTYPE.size();
-        Scratch { pool: pool.clone(), host: Some(host), start, len, element: std::marker::PhantomData }
+        Scratch { memory: memory.clone(), host: Some(host), start, len, element: std::marker::PhantomData }
     }
 
     /// Room for `len` elements that are 0.
-    pub fn zeros(pool: &Arc<Pool>, len: usize) -> Self {
-        let mut scratch = Self::new(pool, len);
+    pub fn zeros(memory: &Arc<FreeList>, len: usize) -> Self {
+        let mut scratch = Self::new(memory, len);
         scratch.as_mut().fill(T::default());
         scratch
     }
@@ -55,7 +55,7 @@ impl<T: Float> Scratch<T> {
 impl<T: Float> Drop for Scratch<T> {
     fn drop(&mut self) {
         if let Some(host) = self.host.take() {
-            self.pool.give(host);
+            self.memory.give(host);
         }
     }
 }

@@ -110,6 +110,14 @@ pub fn parallel(shards: usize, work: impl Fn(usize) + Sync) {
     POOL.run(shards, &work);
 }
 
+/// Multiply-adds below which waking a thread costs more than it saves.
+const LITTLE: usize = 1_000_000;
+
+/// As [`parallel`] where there are enough multiply-adds to be worth it, else on this thread.
+pub fn parallel_if(multiply_adds: usize, shards: usize, work: impl Fn(usize) + Sync) {
+    if multiply_adds < LITTLE { (0..shards).for_each(work) } else { parallel(shards, work) }
+}
+
 impl Threads {
     fn run(&'static self, shards: usize, work: &Work<'_>) {
         let threads = self.wanted.load(Ordering::Relaxed).min(shards);
@@ -234,6 +242,15 @@ impl<T> Shared<T> {
     /// The pointer.
     pub fn get(self) -> *mut T {
         self.0
+    }
+
+    /// `len` elements from `start`.
+    ///
+    /// # Safety
+    /// They are there, and no other part that is in use overlaps them.
+    pub unsafe fn part<'a>(self, start: usize, len: usize) -> &'a mut [T] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
     }
 }
 

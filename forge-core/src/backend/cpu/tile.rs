@@ -37,7 +37,7 @@ impl<T> Part<T> {
 /// is summed in four interleaved parts, which is a function of the shape.
 pub struct Product<T> {
     pub rows: usize,
-    /// Columns: any number up to four registers. `b` and, unless it is null, `start` are read in whole registers.
+    /// Columns: any number up to four registers. `b` is read in whole registers.
     pub columns: usize,
     /// What sums start from; null for 0.
     pub start: *const T,
@@ -77,7 +77,7 @@ impl<T: Float> Product<T> {
                 match size {
                     6 if V::TILE >= 6 => self.tile::<V, 6, NV>(row),
                     4 if V::TILE >= 6 => self.tile::<V, 4, NV>(row),
-                    3 if V::TILE < 6 => self.tile::<V, 3, NV>(row),
+                    3 => self.tile::<V, 3, NV>(row),
                     2 => self.tile::<V, 2, NV>(row),
                     _ => self.tile::<V, 1, NV>(row),
                 }
@@ -90,13 +90,15 @@ impl<T: Float> Product<T> {
     unsafe fn tile<V: Lanes<Float = T>, const R: usize, const NV: usize>(&self, row: usize) {
         // SAFETY: every element below is one of the product's operands.
         unsafe {
+            let last = self.columns - (NV - 1) * V::N;
             let zero = V::splat(T::default());
             let mut acc = [[zero; NV]; R];
             if !self.start.is_null() {
                 for (r, acc) in acc.iter_mut().enumerate() {
                     let start = self.start.add((row + r) * self.start_row);
                     for (v, sum) in acc.iter_mut().enumerate() {
-                        *sum = V::load(start.add(v * V::N));
+                        let from = start.add(v * V::N);
+                        *sum = if v + 1 < NV { V::load(from) } else { V::load_first(from, last) };
                     }
                 }
             }
@@ -107,7 +109,6 @@ impl<T: Float> Product<T> {
                     (a, b) = (a.wrapping_offset(part.a_outer), b.wrapping_offset(part.b_outer));
                 }
             }
-            let last = self.columns - (NV - 1) * V::N;
             for (r, acc) in acc.iter().enumerate() {
                 let out = self.out.add((row + r) * self.out_row);
                 for (v, sum) in acc.iter().enumerate() {
@@ -177,8 +178,8 @@ unsafe fn dot<V: Lanes, const R: usize, const NV: usize>(
 #[inline(always)]
 fn rows_of(most: usize, left: usize) -> usize {
     if most >= 6 {
-        // Eight as four and four.
-        [0, 1, 2, 2, 4, 4, 6, 4, 4].get(left).copied().unwrap_or(6)
+        // Eight as four and four, seven as four and three.
+        [0, 1, 2, 3, 4, 3, 6, 4, 4].get(left).copied().unwrap_or(6)
     } else {
         [0, 1, 2, 3, 2].get(left).copied().unwrap_or(3)
     }

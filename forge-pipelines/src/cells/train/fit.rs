@@ -18,8 +18,8 @@ use forge_core::{Cx, Device, Error, Tensor};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Metrics of the validation part that are computed after each epoch, in original units.
-const VAL_METRICS: [MetricParam; 3] = [MetricParam::Mae, MetricParam::Rmse, MetricParam::Mase];
+/// Metrics that are computed after each epoch, in original units.
+const EPOCH_METRICS: [MetricParam; 3] = [MetricParam::Mae, MetricParam::Rmse, MetricParam::Mase];
 
 /// Training steps of a smoke run.
 const SMOKE_STEPS: usize = 3;
@@ -35,7 +35,7 @@ pub(super) fn fit(
     let (train, val) =
         (WindowDataset::new(data.clone(), Part::Train), WindowDataset::new(data.clone(), Part::Val));
     let has_val = !data.windows.is_empty(Part::Val);
-    if let Some(stop) = params.stop.as_ref().filter(|stop| !has_val && stop.monitor != Monitor::TrainLoss) {
+    if let Some(stop) = params.stop.as_ref().filter(|stop| !has_val && stop.monitor.part() == Part::Val) {
         return Err(nothing_to_monitor(run, stop.monitor).into());
     }
     let fallback = if has_val { Monitor::ValLoss } else { Monitor::TrainLoss };
@@ -61,8 +61,11 @@ pub(super) fn fit(
     if let Some(limit) = params.clip {
         learner = learner.clip_norm(limit);
     }
-    if has_val {
-        learner = learner.callback(OriginalUnits::new(data, params, run));
+    let watched = params.stop.as_ref().map(|stop| stop.monitor.part());
+    for part in [Part::Val, Part::Test] {
+        if (part == Part::Val && has_val) || (part == Part::Test && watched == Some(part)) {
+            learner = learner.callback(OriginalUnits::new(data, part, params, run));
+        }
     }
     if let Some(plateau) = params.schedule.plateau()? {
         learner = learner.callback(ReduceOnPlateau::new(monitor, plateau));
@@ -174,29 +177,32 @@ impl EventWriter {
     }
 }
 
-/// Adds the validation metrics in original units to each epoch.
+/// Adds the metrics of a part in original units to each epoch.
 struct OriginalUnits {
     data: Arc<WindowData>,
+    part: Part,
     context: ScoreContext,
     params: TrainParams,
     device: Device,
 }
 
 impl OriginalUnits {
-    fn new(data: &Arc<WindowData>, params: &TrainParams, run: &CellRun<'_>) -> Self {
+    fn new(data: &Arc<WindowData>, part: Part, params: &TrainParams, run: &CellRun<'_>) -> Self {
         let columns = &data.columns;
-        let context = ScoreContext::new(&columns.prepared, columns.freq, None, &VAL_METRICS);
-        OriginalUnits { data: data.clone(), context, params: params.clone(), device: run.device.clone() }
+        let context = ScoreContext::new(&columns.prepared, columns.freq, None, &EPOCH_METRICS);
+        let (params, device) = (params.clone(), run.device.clone());
+        OriginalUnits { data: data.clone(), part, context, params, device }
     }
 }
 
 impl Callback for OriginalUnits {
     fn epoch_end(&mut self, state: &mut State<'_>) -> forge_core::Result<Flow> {
-        let forecasts = on_part(state.model, &self.data, Part::Val, "val", &self.params, &self.device)
+        let part = self.part.name();
+        let forecasts = on_part(state.model, &self.data, self.part, part, &self.params, &self.device)
             .map_err(|failure| Error::other(failure.finding.message.clone()))?;
         let table = score(&[forecasts], &[], &self.context).map_err(|e| Error::other(e.to_string()))?;
         for (name, value) in table.scores.iter().flat_map(|s| &s.metrics) {
-            state.record.metrics.push((format!("val.{name}"), value.unwrap_or(f64::NAN)));
+            state.record.metrics.push((format!("{part}.{name}"), value.unwrap_or(f64::NAN)));
         }
         Ok(Flow::Continue)
     }

@@ -7,8 +7,9 @@ mod quantiles;
 mod schedule;
 
 use super::{CellKind, CellRun, Plan, resolved, typed};
+use crate::data_error::{DataError, Problem};
 use crate::failure::Failure;
-use crate::models::ModelShape;
+use crate::models::{self, ModelShape};
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
 use crate::value::{Fit, ForecastData, Value, ValueKind};
@@ -16,7 +17,14 @@ use fit::{after_the_last, fit, on_part};
 use forge_core::history::{Fact, FitHistory, Output, Part, StopReason};
 use forge_core::nn::Init;
 use model_file::Description;
-use params::{Restore, TrainParams};
+pub use params::{
+    AdamParams, AdamwParams, HuberParams, LossKind, LossName, LossParam, Monitor, OptimizerKind,
+    OptimizerName, OptimizerParam, Restore, SgdParams, StopParams, Strategy, TrainParams,
+};
+pub use quantiles::Quantiles;
+pub use schedule::{
+    CosineParams, Percent, PlateauParams, ScheduleKind, ScheduleName, ScheduleParam, StepParams, Warmup,
+};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -50,11 +58,15 @@ impl CellKind for Training {
 
     fn plan(&self, cell: &CellSpec, plan: &mut Plan<'_>) {
         plan.fits.push(cell.id.clone());
-        let params = cell.action("train").and_then(|train| plan.spec.read::<TrainParams>(train).ok());
-        let count = params.map_or(0, |params| params.loss.levels().len());
+        let action = cell.action("train");
+        let params = action.and_then(|train| plan.spec.read::<TrainParams>(train).ok());
+        let count = params.as_ref().map_or(0, |params| params.loss.levels().len());
         if count > 0 {
             plan.quantile_fits.push((cell.id.clone(), count));
             quantiles::planned(cell, plan);
+        }
+        if let (Some(guard), Some(train)) = (params.and_then(|p| test_chooses(&p)), action) {
+            plan.guard(cell, &train.path.key("stop").key("monitor"), "of the test part", guard);
         }
         for name in ["train.loss", "val.loss", "val.mae", "val.rmse", "val.mase"] {
             plan.result(cell, &name.split('.').collect::<Vec<_>>());
@@ -66,6 +78,9 @@ impl CellKind for Training {
         let mut params: TrainParams = run.params("train")?;
         if run.smoke {
             params.epochs = 1;
+        }
+        if let Some(guard) = test_chooses(&params) {
+            run.allowed(guard)?;
         }
         let levels = params.loss.levels().to_vec();
         if !levels.is_empty() {
@@ -80,6 +95,8 @@ impl CellKind for Training {
             features: data.windows.features(),
             outputs: data.windows.params.horizon * data.windows.targets() * levels.len().max(1),
         };
+        let batch = params.batch.min(data.windows.len(Part::Train)) as u64;
+        models::fits(kind, &model_params, shape, batch, params.optimizer.moments())?;
         let mut model = kind.build(&model_params, shape, &Init::new(run.spec.seed).on(run.device))?;
         let mut history = fit(run, &params, &resolved, &data, &mut *model).map_err(|mut failure| {
             let train = run.cell.action("train").map(|a| run.spec.document().key_place_of(&a.path));
@@ -117,6 +134,12 @@ impl CellKind for Training {
         report(run, &history, restored);
         Ok(Some(Value::Fit(Arc::new(Fit { history, forecasts, levels, next }))))
     }
+}
+
+/// Guard L06: the complaint about an epoch that is chosen by the part it is to be scored on.
+fn test_chooses(params: &TrainParams) -> Option<DataError> {
+    let stop = params.stop.as_ref().filter(|stop| stop.monitor.part() == Part::Test)?;
+    Some(Problem::TestChooses { metric: stop.monitor.name() }.into())
 }
 
 /// Facts, results and a summary.

@@ -2,6 +2,7 @@
 
 use super::quantiles::Quantiles;
 use super::schedule::{ScheduleName, ScheduleParam};
+use forge_core::history::Part;
 use forge_core::optim::{Adam, Optimizer, Sgd};
 use forge_core::{Result, Tensor};
 use schemars::JsonSchema;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(example = TrainParams { stop: Some(StopParams::default()), ..TrainParams::default() })]
-pub(super) struct TrainParams {
+pub struct TrainParams {
     /// How often the train windows are gone through.
     #[schemars(range(min = 1))]
     pub epochs: usize,
@@ -54,7 +55,7 @@ impl Default for TrainParams {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(example = OptimizerParam::Kind(OptimizerKind::Adam(AdamParams::default())))]
-pub(super) enum OptimizerParam {
+pub enum OptimizerParam {
     /// With its defaults.
     Name(OptimizerName),
     /// With parameters.
@@ -64,16 +65,19 @@ pub(super) enum OptimizerParam {
 /// An optimizer with its defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum OptimizerName {
+pub enum OptimizerName {
+    /// Adam (Kingma and Ba, 2015).
     Adam,
+    /// Adam with weight decay apart from the gradient (Loshchilov and Hutter, 2019).
     Adamw,
+    /// Stochastic gradient descent.
     Sgd,
 }
 
 /// An optimizer with its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum OptimizerKind {
+pub enum OptimizerKind {
     /// Adam (Kingma and Ba, 2015).
     Adam(AdamParams),
     /// Adam with weight decay apart from the gradient (Loshchilov and Hutter, 2019).
@@ -85,7 +89,7 @@ pub(super) enum OptimizerKind {
 /// Parameters of Adam.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct AdamParams {
+pub struct AdamParams {
     /// Learning rate.
     #[schemars(extend("exclusiveMinimum" = 0.0), example = 0.001)]
     pub lr: f64,
@@ -106,7 +110,7 @@ impl Default for AdamParams {
 /// Parameters of AdamW.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct AdamwParams {
+pub struct AdamwParams {
     /// Learning rate.
     #[schemars(extend("exclusiveMinimum" = 0.0), example = 0.001)]
     pub lr: f64,
@@ -130,7 +134,7 @@ impl Default for AdamwParams {
 /// Parameters of stochastic gradient descent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct SgdParams {
+pub struct SgdParams {
     /// Learning rate.
     #[schemars(extend("exclusiveMinimum" = 0.0), example = 0.01)]
     pub lr: f64,
@@ -150,8 +154,35 @@ impl Default for SgdParams {
     }
 }
 
+impl From<AdamParams> for OptimizerParam {
+    fn from(params: AdamParams) -> Self {
+        OptimizerParam::Kind(OptimizerKind::Adam(params))
+    }
+}
+
+impl From<AdamwParams> for OptimizerParam {
+    fn from(params: AdamwParams) -> Self {
+        OptimizerParam::Kind(OptimizerKind::Adamw(params))
+    }
+}
+
+impl From<SgdParams> for OptimizerParam {
+    fn from(params: SgdParams) -> Self {
+        OptimizerParam::Kind(OptimizerKind::Sgd(params))
+    }
+}
+
 impl OptimizerParam {
-    pub fn build(&self) -> Box<dyn Optimizer> {
+    /// Numbers that it keeps for each weight.
+    pub(crate) fn moments(&self) -> u64 {
+        match self {
+            OptimizerParam::Name(OptimizerName::Sgd) => 0,
+            OptimizerParam::Kind(OptimizerKind::Sgd(params)) => u64::from(params.momentum > 0.0),
+            _ => 2,
+        }
+    }
+
+    pub(super) fn build(&self) -> Box<dyn Optimizer> {
         let adam = |p: &AdamParams| Adam::new(p.lr).betas(p.betas[0], p.betas[1]).eps(p.eps);
         let adamw = |p: &AdamwParams| {
             Box::new(Adam::new(p.lr).betas(p.betas[0], p.betas[1]).eps(p.eps).decay(p.decay))
@@ -173,7 +204,7 @@ impl OptimizerParam {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(example = LossParam::Name(LossName::Mse))]
-pub(super) enum LossParam {
+pub enum LossParam {
     /// With its defaults.
     Name(LossName),
     /// With parameters.
@@ -183,7 +214,7 @@ pub(super) enum LossParam {
 /// A loss with its defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum LossName {
+pub enum LossName {
     /// Mean squared error.
     Mse,
     /// Mean absolute error.
@@ -195,7 +226,7 @@ pub(super) enum LossName {
 /// A loss with its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum LossKind {
+pub enum LossKind {
     /// Squares of small errors, absolute values of large ones.
     Huber(HuberParams),
     /// Pinball loss of several quantiles, such as `[0.1, 0.5, 0.9]`: the model forecasts each of them at every step.
@@ -206,7 +237,7 @@ pub(super) enum LossKind {
 /// Parameters of Huber's loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct HuberParams {
+pub struct HuberParams {
     /// Where a large error begins, in transformed space.
     #[schemars(extend("exclusiveMinimum" = 0.0), example = 1.0)]
     pub delta: f64,
@@ -228,7 +259,7 @@ impl LossParam {
     }
 
     /// The loss of (prediction, target).
-    pub fn function(&self) -> impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + 'static {
+    pub(super) fn function(&self) -> impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + 'static {
         let loss = self.clone();
         move |prediction, target| match &loss {
             LossParam::Name(LossName::Mse) => prediction.mse(target),
@@ -243,7 +274,7 @@ impl LossParam {
 /// How a horizon is forecast.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Strategy {
+pub enum Strategy {
     /// One output for each step ahead, all at once.
     Direct,
 }
@@ -252,7 +283,7 @@ pub(super) enum Strategy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(example = StopParams::default())]
-pub(super) struct StopParams {
+pub struct StopParams {
     /// The metric that must get smaller. `val.mae`, `val.rmse` and `val.mase` are in original units.
     pub monitor: Monitor,
     /// Epochs to wait for it.
@@ -270,27 +301,53 @@ impl Default for StopParams {
 
 /// A metric of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub(super) enum Monitor {
+pub enum Monitor {
+    /// The loss on the train part.
     #[serde(rename = "train.loss")]
     TrainLoss,
+    /// The loss on the validation part.
     #[serde(rename = "val.loss")]
     ValLoss,
+    /// The mean absolute error on the validation part.
     #[serde(rename = "val.mae")]
     ValMae,
+    /// The root of the mean squared error on the validation part.
     #[serde(rename = "val.rmse")]
     ValRmse,
+    /// The mean absolute scaled error on the validation part.
     #[serde(rename = "val.mase")]
     ValMase,
+    /// Of the test part, which is there to be scored: guard L06 stops the run.
+    #[serde(rename = "test.mae")]
+    TestMae,
+    /// Of the test part, which is there to be scored: guard L06 stops the run.
+    #[serde(rename = "test.rmse")]
+    TestRmse,
+    /// Of the test part, which is there to be scored: guard L06 stops the run.
+    #[serde(rename = "test.mase")]
+    TestMase,
 }
 
 impl Monitor {
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Monitor::TrainLoss => "train.loss",
             Monitor::ValLoss => "val.loss",
             Monitor::ValMae => "val.mae",
             Monitor::ValRmse => "val.rmse",
             Monitor::ValMase => "val.mase",
+            Monitor::TestMae => "test.mae",
+            Monitor::TestRmse => "test.rmse",
+            Monitor::TestMase => "test.mase",
+        }
+    }
+
+    /// The part that it is measured on.
+    pub(super) fn part(self) -> Part {
+        match self {
+            Monitor::TrainLoss => Part::Train,
+            Monitor::ValLoss | Monitor::ValMae | Monitor::ValRmse | Monitor::ValMase => Part::Val,
+            Monitor::TestMae | Monitor::TestRmse | Monitor::TestMase => Part::Test,
         }
     }
 }
@@ -298,7 +355,7 @@ impl Monitor {
 /// Which weights are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Restore {
+pub enum Restore {
     /// Those of the epoch with the smallest monitored metric.
     Best,
     /// Those of the last epoch.

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 /// Levels of quantiles, ascending and all different.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<f64>", into = "Vec<f64>")]
-pub(super) struct Quantiles(Vec<f64>);
+pub struct Quantiles(Vec<f64>);
 
 impl JsonSchema for Quantiles {
     fn schema_name() -> Cow<'static, str> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(example = ScheduleParam::Name(ScheduleName::Cosine))]
-pub(super) enum ScheduleParam {
+pub enum ScheduleParam {
     /// With its defaults.
     Name(ScheduleName),
     /// With parameters.
@@ -18,17 +18,21 @@ pub(super) enum ScheduleParam {
 /// A schedule with its defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum ScheduleName {
+pub enum ScheduleName {
+    /// As the optimizer has it.
     Constant,
+    /// Down along half a cosine.
     Cosine,
+    /// Up to it and down again (Smith and Topin, 2019).
     OneCycle,
+    /// Lower when the monitored metric no longer falls.
     Plateau,
 }
 
 /// A schedule with its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum ScheduleKind {
+pub enum ScheduleKind {
     /// Lower after every so many epochs.
     Step(StepParams),
     /// Down along half a cosine, after a way up if one is asked for.
@@ -41,7 +45,7 @@ pub(super) enum ScheduleKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = StepParams { every: 20, factor: tenth() })]
-pub(super) struct StepParams {
+pub struct StepParams {
     /// Epochs at one learning rate.
     #[schemars(range(min = 1), example = 20)]
     pub every: u64,
@@ -58,7 +62,7 @@ fn tenth() -> f64 {
 /// Parameters of `cosine`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct CosineParams {
+pub struct CosineParams {
     /// The way up to the learning rate: a percentage of all steps or a number of steps.
     pub warmup: Warmup,
     /// The share of the learning rate that is left at the end.
@@ -75,7 +79,7 @@ impl Default for CosineParams {
 /// The length of a way up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(super) enum Warmup {
+pub enum Warmup {
     /// So many steps.
     Steps(u64),
     /// Of all steps.
@@ -86,7 +90,7 @@ pub(super) enum Warmup {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = "^[0-9]{1,2}(\\.[0-9]+)?%$"), example = "5%")]
-pub(super) struct Percent(f64);
+pub struct Percent(f64);
 
 impl TryFrom<String> for Percent {
     type Error = String;
@@ -117,7 +121,7 @@ impl Warmup {
 /// Parameters of `plateau`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct PlateauParams {
+pub struct PlateauParams {
     /// Epochs without a smaller metric that are waited for; one more, and the learning rate falls.
     #[schemars(range(min = 0))]
     pub patience: usize,
@@ -134,7 +138,7 @@ impl Default for PlateauParams {
 
 impl ScheduleParam {
     /// The optimizer with its learning rate scheduled, in a training of `epochs` times `steps` steps.
-    pub fn apply(&self, optimizer: Box<dyn Optimizer>, epochs: u64, steps: u64) -> Box<dyn Optimizer> {
+    pub(super) fn apply(&self, optimizer: Box<dyn Optimizer>, epochs: u64, steps: u64) -> Box<dyn Optimizer> {
         let total = epochs.saturating_mul(steps);
         let cosine =
             |p: &CosineParams| Schedule::Cosine { total, warmup: p.warmup.steps(total), floor: p.floor };
@@ -152,7 +156,7 @@ impl ScheduleParam {
     }
 
     /// The rule that looks at the monitored metric, if this is one.
-    pub fn plateau(&self) -> forge_core::Result<Option<Plateau>> {
+    pub(super) fn plateau(&self) -> forge_core::Result<Option<Plateau>> {
         let params = match self {
             ScheduleParam::Name(ScheduleName::Plateau) => PlateauParams::default(),
             ScheduleParam::Kind(ScheduleKind::Plateau(params)) => params.clone(),

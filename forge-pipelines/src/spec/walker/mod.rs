@@ -18,7 +18,7 @@ use super::report::Report;
 use serde_json::Value;
 use view::View;
 
-pub(super) use words::subject;
+pub(super) use words::{entry, flow, subject};
 
 /// A place that names an earlier cell.
 pub(super) struct Reference {

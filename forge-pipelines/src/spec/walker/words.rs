@@ -84,7 +84,7 @@ pub(in crate::spec) fn subject(path: &Path) -> String {
 }
 
 /// A value as one line of YAML.
-pub(super) fn flow(value: &Value) -> String {
+pub(in crate::spec) fn flow(value: &Value) -> String {
     match value {
         Value::Null => "null".to_string(),
         Value::String(text) => scalar(text),
@@ -93,12 +93,18 @@ pub(super) fn flow(value: &Value) -> String {
             let parts: Vec<String> = map.iter().map(|(key, value)| entry(key, value)).collect();
             format!("{{{}}}", parts.join(", "))
         }
+        // Without an exponent: some readers of YAML take `1e-8` for text.
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(value) if value.fract() == 0.0 => format!("{value}.0"),
+            Some(value) => value.to_string(),
+            None => number.to_string(),
+        },
         other => other.to_string(),
     }
 }
 
 /// `key: value` as one line of YAML.
-pub(super) fn entry(key: &str, value: &Value) -> String {
+pub(in crate::spec) fn entry(key: &str, value: &Value) -> String {
     format!("{}: {}", scalar(key), flow(value))
 }
 
@@ -111,7 +117,9 @@ fn scalar(text: &str) -> String {
             text.to_lowercase().as_str(),
             "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
         )
-        && text.parse::<f64>().is_err();
+        && text.parse::<f64>().is_err()
+        // Numbers in other bases.
+        && !["0x", "0o", "0b"].iter().any(|base| text.starts_with(base));
     if plain { text.to_string() } else { Value::from(text).to_string() }
 }
 
@@ -122,10 +130,12 @@ mod tests {
 
     #[test]
     fn a_line_of_yaml_reads_back() {
-        let value =
-            json!({"lstm": {"hidden": 64, "act": "tanh"}, "odd key:": ["1e3", "no", "70%", null, 0.1, ""]});
+        let value = json!({"lstm": {"hidden": 64, "act": "tanh"}, "odd key:": ["1e3", "no", "70%", null, 0.1, "", 1e-8, 2.0, "0x1f"]});
         let line = flow(&value);
-        assert_eq!(line, r#"{lstm: {hidden: 64, act: tanh}, "odd key:": ["1e3", "no", 70%, null, 0.1, ""]}"#);
+        assert_eq!(
+            line,
+            r#"{lstm: {hidden: 64, act: tanh}, "odd key:": ["1e3", "no", 70%, null, 0.1, "", 0.00000001, 2.0, "0x1f"]}"#
+        );
         assert_eq!(serde_yaml::from_str::<serde_json::Value>(&line).unwrap(), value);
     }
 }

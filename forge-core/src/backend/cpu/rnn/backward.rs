@@ -336,28 +336,3 @@ fn faded<V: Lanes>(gradient: V) -> V {
     // NaN is not below anything: it stays.
     least.if_greater(size, zero, gradient)
 }
-
-/// Adds the weight gradients of the shards behind the first to it, in their order.
-pub struct AddShards<'a, T> {
-    pub all: &'a mut [T],
-    pub each: usize,
-}
-
-impl<T: Float> Kernel<T> for AddShards<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<V: Elementary<Float = T>>(self) {
-        let (sum, others) = self.all.split_at_mut(self.each);
-        for (i, out) in sum.chunks_exact_mut(V::N).enumerate() {
-            // SAFETY: a shard's gradients are a whole number of registers.
-            unsafe {
-                let mut total = V::load(out.as_ptr());
-                for other in others.chunks_exact(self.each) {
-                    total = total.add(<V as Lanes>::load(other.as_ptr().add(i * V::N)));
-                }
-                total.store(out.as_mut_ptr());
-            }
-        }
-    }
-}

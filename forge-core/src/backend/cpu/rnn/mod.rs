@@ -10,31 +10,32 @@ mod forward;
 mod pack;
 mod shape;
 
-use super::pool::Pool;
+use super::free_list::FreeList;
 use super::scratch::Scratch;
-use super::simd::{Elementary, Float, Kernel};
+use super::simd::{Float, lanes};
+use super::sums::AddShards;
 use super::threads::{Shared, parallel};
 use super::{elements, elements_mut};
 use crate::backend::{Composed, GruArgs, GruOut, LstmArgs, LstmOut, Rnn, Saved};
 use crate::layout::Dims;
 use crate::{DType, Error, Result, Tensor};
-use backward::{AddShards, Backward};
+use backward::Backward;
 use cell::{Cell, GruCell, LstmCell};
 use forward::{Forward, Kept, Order};
 use shape::Shape;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// The family with the pool that its working memory is from.
+/// The family with the free list that its working memory is from.
 #[derive(Debug)]
 pub struct CpuRnn {
-    pool: Arc<Pool>,
+    memory: Arc<FreeList>,
 }
 
 impl CpuRnn {
-    /// Working memory comes from `pool`.
-    pub fn new(pool: &Arc<Pool>) -> Self {
-        CpuRnn { pool: pool.clone() }
+    /// Working memory comes from `memory`.
+    pub fn new(memory: &Arc<FreeList>) -> Self {
+        CpuRnn { memory: memory.clone() }
     }
 }
 
@@ -79,15 +80,6 @@ fn taken(x: &Tensor, h0: &Tensor, lengths: &Option<Arc<[usize]>>) -> bool {
     lengths.is_none() && h0.count() > 0 && x.dtype().is_float()
 }
 
-struct Registers;
-impl<T: Float> Kernel<T> for Registers {
-    type Output = usize;
-    #[inline(always)]
-    unsafe fn run<V: Elementary<Float = T>>(self) -> usize {
-        V::N
-    }
-}
-
 /// The elements of a packed tensor.
 fn read<T: Float>(tensor: &Tensor) -> Result<&[T]> {
     elements("rnn", tensor.arg().memory)
@@ -118,11 +110,11 @@ impl CpuRnn {
         let (x, h0, w_ih, w_hh) = (x?, h0?, w_ih?, w_hh?);
         let (b_ih, b_hh) = (args.b_ih.packed()?, args.b_hh.packed()?);
         let c0 = args.c0.map(Tensor::packed).transpose()?;
-        let mut weights = Scratch::<T>::new(&self.pool, shape.weight_rows() * shape.gates());
+        let mut weights = Scratch::<T>::new(&self.memory, shape.weight_rows() * shape.gates());
         let (w, b) = ((read(&w_ih)?, read(&w_hh)?), (read(&b_ih)?, read(&b_hh)?));
         pack::forward::<T, C>(&shape, w, b, weights.as_mut());
         let each = Kept::<T>::size(&shape, keep, C::SECOND_STATE);
-        let mut kept = Scratch::<T>::new(&self.pool, shape.batch * each);
+        let mut kept = Scratch::<T>::new(&self.memory, shape.batch * each);
         let (y, y_at) = output::<T>(args.x, &[shape.batch, shape.time, shape.hidden])?;
         let (h_n, h_n_at) = output::<T>(args.x, args.h0.shape())?;
         let (c_n, c_n_at) = match C::SECOND_STATE {
@@ -177,7 +169,7 @@ impl CpuRnn {
             true => {
                 self.packed_backward::<T, C>(&shape, args.w_ih, shape.features, C::INPUT, C::INPUT_SLOTS)?
             }
-            false => Scratch::new(&self.pool, 0),
+            false => Scratch::new(&self.memory, 0),
         };
         let wanted = |needed: bool, like: &Tensor| match needed {
             true => output::<T>(args.x, like.shape()).map(|(t, at)| (Some(t), at)),
@@ -188,8 +180,8 @@ impl CpuRnn {
         let (dc0, dc0_at) = wanted(need_c0 && C::SECOND_STATE, args.h0)?;
         let train = weights_needed.contains(&true);
         let each = shape.weight_rows() * shape.gates();
-        let mut weights = Scratch::<T>::zeros(&self.pool, if train { shape.shards() * each } else { 0 });
-        let mut work = Scratch::<T>::new(&self.pool, 2 * shape.batch * shape.padded());
+        let mut weights = Scratch::<T>::zeros(&self.memory, if train { shape.shards() * each } else { 0 });
+        let mut work = Scratch::<T>::new(&self.memory, 2 * shape.batch * shape.padded());
         let to = backward::Pointers {
             x: read(&x)?.as_ptr(),
             h0: read(&h0)?.as_ptr(),
@@ -254,7 +246,7 @@ impl CpuRnn {
         gate_slots: &[usize],
     ) -> Result<Scratch<T>> {
         let weights = weights.packed()?;
-        let mut out = Scratch::<T>::new(&self.pool, shape.packed_backward(columns, slots));
+        let mut out = Scratch::<T>::new(&self.memory, shape.packed_backward(columns, slots));
         pack::backward::<T>(shape, columns, read(&weights)?, slots, gate_slots, out.as_mut());
         Ok(out)
     }
@@ -270,7 +262,7 @@ impl Call {
     fn of<T: Float>(args: &Operands) -> Self {
         let s = args.x.shape();
         let (batch, time, features, hidden) = (s[0], s[1], s[2], args.h0.shape()[1]);
-        let shape = Shape { batch, time, features, hidden, lanes: T::dispatch(Registers) };
+        let shape = Shape { batch, time, features, hidden, lanes: lanes::<T>() };
         Call { shape, order: Order { time, reverse: args.reverse } }
     }
 }

@@ -138,6 +138,8 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     /// `yes` where self > other, else `no` (also where either is NaN).
     fn if_greater(self, other: Self, yes: Self, no: Self) -> Self;
 
+    /// `yes` where self is a number, `no` where it is NaN.
+    fn if_ordered(self, yes: Self, no: Self) -> Self;
     /// self / other to one unit in the last place, for normal numbers whose quotient and reciprocal are normal: by the
     /// reciprocal estimate where that is quicker than a division.
     #[inline(always)]
@@ -158,6 +160,21 @@ pub trait Kernel<T> {
     /// # Safety
     /// The processor has the instructions of `V`.
     unsafe fn run<V: Elementary<Float = T>>(self) -> Self::Output;
+}
+
+struct Width;
+
+impl<T: Float> Kernel<T> for Width {
+    type Output = usize;
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = T>>(self) -> usize {
+        V::N
+    }
+}
+
+/// Lanes of a register at the level in use.
+pub fn lanes<T: Float>() -> usize {
+    T::dispatch(Width)
 }
 
 /// A float that kernels can be dispatched for.

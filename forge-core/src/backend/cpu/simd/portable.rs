@@ -155,6 +155,12 @@ impl<T: Bits, const N: usize> Lanes for Array<T, N> {
         Array(std::array::from_fn(|i| if self.0[i] > other.0[i] { yes.0[i] } else { no.0[i] }))
     }
     #[inline(always)]
+    fn if_ordered(self, yes: Self, no: Self) -> Self {
+        Array(std::array::from_fn(|i| {
+            if self.0[i].partial_cmp(&self.0[i]).is_some() { yes.0[i] } else { no.0[i] }
+        }))
+    }
+    #[inline(always)]
     fn sum(self) -> T {
         let mut lanes = self.0;
         let mut width = N;

@@ -151,6 +151,11 @@ impl Lanes for F32x16 {
         refined(self, other, Self(unsafe { _mm512_rcp14_ps(other.0) }))
     }
     #[inline(always)]
+    fn if_ordered(self, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Self(_mm512_mask_mov_ps(no.0, _mm512_cmp_ps_mask::<_CMP_ORD_Q>(self.0, self.0), yes.0)) }
+    }
+    #[inline(always)]
     fn sum(self) -> f32 {
         // SAFETY: as above.
         unsafe { _mm512_reduce_add_ps(self.0) }
@@ -214,6 +219,11 @@ impl Lanes for F64x8 {
             let greater = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(self.0, other.0);
             Self(_mm512_mask_mov_pd(no.0, greater, yes.0))
         }
+    }
+    #[inline(always)]
+    fn if_ordered(self, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Self(_mm512_mask_mov_pd(no.0, _mm512_cmp_pd_mask::<_CMP_ORD_Q>(self.0, self.0), yes.0)) }
     }
     #[inline(always)]
     fn sum(self) -> f64 {
@@ -290,6 +300,11 @@ impl Lanes for F32x8 {
         refined(self, other, Self(unsafe { _mm256_rcp_ps(other.0) }))
     }
     #[inline(always)]
+    fn if_ordered(self, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Self(_mm256_blendv_ps(no.0, yes.0, _mm256_cmp_ps::<_CMP_ORD_Q>(self.0, self.0))) }
+    }
+    #[inline(always)]
     fn sum(self) -> f32 {
         // SAFETY: as above.
         unsafe {
@@ -364,6 +379,11 @@ impl Lanes for F64x4 {
     fn if_greater(self, other: Self, yes: Self, no: Self) -> Self {
         // SAFETY: as above.
         unsafe { Self(_mm256_blendv_pd(no.0, yes.0, _mm256_cmp_pd::<_CMP_GT_OQ>(self.0, other.0))) }
+    }
+    #[inline(always)]
+    fn if_ordered(self, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Self(_mm256_blendv_pd(no.0, yes.0, _mm256_cmp_pd::<_CMP_ORD_Q>(self.0, self.0))) }
     }
     #[inline(always)]
     fn sum(self) -> f64 {

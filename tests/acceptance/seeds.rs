@@ -1,12 +1,11 @@
 //! One spec with several seeds: whole runs of their own, and one with their means.
-#![allow(clippy::unwrap_used)] // the functions beside the tests are tests, too
 
+use crate::bench::Bench;
 use azuraforge::history::Output;
-use azuraforge::pipelines::run::{Home, RunDir, RunState};
+use azuraforge::pipelines::run::{RunDir, RunState, RunSummary};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 const SPEC: &str = "\
@@ -29,44 +28,8 @@ assert:
   - score.result.lstm.rmse < 0.000001
 ";
 
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/msft_daily.csv");
-        fs::copy(data, folder.path().join("msft.csv")).unwrap();
-        fs::write(folder.path().join("spec.yaml"), SPEC).unwrap();
-        Place { folder }
-    }
-
-    fn home(&self) -> PathBuf {
-        self.folder.path().join("home")
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_forge"));
-        command.args(args).args(["--home", "home"]).current_dir(self.folder.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn forge(&self, args: &[&str]) -> (Option<i32>, String, String) {
-        let output = self.command(args).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
-    }
-
-    fn latest(&self) -> RunDir {
-        Home::new(self.home()).find("latest").unwrap()
-    }
-
-    fn children(&self, of: &RunDir) -> Vec<RunDir> {
-        let home = Home::new(self.home());
-        of.record().unwrap().children.iter().map(|id| home.find(id).unwrap()).collect()
-    }
+fn children(bench: &Bench, of: &RunDir) -> Vec<RunDir> {
+    of.record().unwrap().children.iter().map(|id| bench.home().find(id).unwrap()).collect()
 }
 
 /// The numbers of a run: forecasts and weights.
@@ -76,15 +39,15 @@ fn numbers(dir: &RunDir) -> [Vec<u8>; 2] {
 
 #[test]
 fn means_and_spread_of_whole_runs() {
-    let place = Place::new();
-    let (code, said, errors) = place.forge(&["run", "spec.yaml", "-s", "seeds=3"]);
+    let place = Bench::with_prices(SPEC);
     // The claim is about the mean, and cannot hold.
-    assert_eq!(code, Some(6), "{errors}");
+    let ended = place.forge("run spec.yaml -s seeds=3").with_code(6);
+    let (said, errors) = (ended.stdout, ended.stderr);
     assert!(errors.contains("E0601") && said.contains("(means of 3 seeds, RMSE ± "), "{said}{errors}");
     let run = place.latest();
     let record = run.record().unwrap();
     assert_eq!((record.state, record.children.len()), (RunState::Finished, 3));
-    let children = place.children(&run);
+    let children = children(&place, &run);
     let records: Vec<_> = children.iter().map(|child| child.record().unwrap()).collect();
     for (child, seed) in records.iter().zip(["5", "6", "7"]) {
         assert_eq!((child.parent.as_deref(), child.seed()), (Some(run.id()), Some(seed)));
@@ -119,8 +82,7 @@ fn means_and_spread_of_whole_runs() {
     assert!(!notebook.asserts[0].held && notebook.asserts[0].found == format!("{mean:.6}"));
 
     // A seed of several is what a run of that seed alone is, to the bit.
-    let (code, ..) = place.forge(&["run", "spec.yaml", "-s", "seed=6"]);
-    assert_eq!(code, Some(6));
+    place.forge("run spec.yaml -s seed=6").with_code(6);
     assert!(place.latest().id() != run.id());
     assert_eq!(numbers(&place.latest()), numbers(&children[1]));
     assert_eq!(
@@ -129,7 +91,7 @@ fn means_and_spread_of_whole_runs() {
         "compared with the newest run"
     );
 
-    let (_, list, _) = place.forge(&["ls"]);
+    let list = place.forge("ls").stdout;
     let lines: Vec<&str> = list.lines().collect();
     assert_eq!(lines.len(), 5);
     assert!(
@@ -137,11 +99,10 @@ fn means_and_spread_of_whole_runs() {
         "{list}"
     );
     assert!(lines[4].contains("seed 7: "), "{list}");
-    let (_, shown, _) = place.forge(&["show", run.id()]);
+    let shown = place.forge(&format!("show {}", run.id())).stdout;
     assert!(shown.contains(" ± ") && shown.contains(&format!("seed       {}", children[0].id())), "{shown}");
-    let (code, forecast, errors) = place.forge(&["predict", run.id(), "--json"]);
-    assert_eq!(code, Some(0), "{errors}");
-    let forecast: Value = serde_json::from_str(&forecast).unwrap();
+    let ended = place.forge(&format!("predict {} --json", run.id())).with_code(0);
+    let forecast: Value = serde_json::from_str(&ended.stdout).unwrap();
     let seeds: Vec<u64> =
         forecast["forecasts"].as_array().unwrap().iter().map(|f| f["seed"].as_u64().unwrap()).collect();
     assert_eq!(seeds, [5, 6, 7]);
@@ -149,19 +110,19 @@ fn means_and_spread_of_whole_runs() {
 
 #[test]
 fn a_killed_run_of_several_seeds_goes_on_with_the_one_at_work() {
-    let whole = Place::new();
-    let args = ["run", "spec.yaml", "-s", "seeds=3", "-s", "lstm.train.epochs=6"];
-    assert_eq!(whole.forge(&args).0, Some(6));
+    let whole = Bench::with_prices(SPEC);
+    let args = "run spec.yaml -s seeds=3 -s lstm.train.epochs=6";
+    whole.forge(args).with_code(6);
 
-    let place = Place::new();
-    let mut child = place.command(&args).spawn().unwrap();
+    let place = Bench::with_prices(SPEC);
+    let mut child = place.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // Two runs of seeds have begun: the first is done, the second is in training.
     let in_second = || {
-        let runs = Home::new(place.home()).runs().unwrap_or_default();
-        let at_work = |run: &azuraforge::pipelines::run::RunSummary| {
+        let runs = place.home().runs().unwrap_or_default();
+        let at_work = |run: &RunSummary| {
             let record = run.record.as_ref().ok().filter(|r| r.seed() == Some("6"));
             record.is_some()
-                && fs::read_dir(place.home().join("runs").join(&run.id).join("fits/lstm")).is_ok()
+                && fs::read_dir(place.home().runs_folder().join(&run.id).join("fits/lstm")).is_ok()
         };
         runs.iter().any(at_work)
     };
@@ -174,12 +135,11 @@ fn a_killed_run_of_several_seeds_goes_on_with_the_one_at_work() {
     let killed = place.latest();
     assert_eq!(killed.record().unwrap().state, RunState::Lost);
 
-    let (code, _, errors) = place.forge(&args);
-    assert_eq!(code, Some(6), "{errors}");
+    place.forge(args).with_code(6);
     let resumed = place.latest();
     assert_eq!(resumed.id(), killed.id());
-    assert_eq!(Home::new(place.home()).runs().unwrap().len(), 4, "no seed was begun twice");
-    let (ours, theirs) = (place.children(&resumed), whole.children(&whole.latest()));
+    assert_eq!(place.home().runs().unwrap().len(), 4, "no seed was begun twice");
+    let (ours, theirs) = (children(&place, &resumed), children(&whole, &whole.latest()));
     assert_eq!((ours.len(), theirs.len()), (3, 3));
     for (a, b) in ours.iter().zip(&theirs) {
         assert!(numbers(a) == numbers(b), "{} differs", a.id());
