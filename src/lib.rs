@@ -104,7 +104,7 @@ pub mod prelude {
     pub use forge_core::data::{Batch, Dataset, TensorDataset};
     pub use forge_core::learn::{Callback, EarlyStopping, Learner, ModelCheckpoint};
     pub use forge_core::nn::{
-        Activation, Dropout, Flatten, Init, LastStep, Linear, Lstm, Module, Sequential,
+        Activation, Dropout, Flatten, Gru, Init, LastStep, Linear, Lstm, Module, Sequential,
     };
     pub use forge_core::optim::{Adam, Optimizer, Sgd};
     pub use forge_core::{Cx, DType, Device, Error, Param, Parameters, Result, Tensor};

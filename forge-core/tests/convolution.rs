@@ -3,21 +3,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod composed;
+
 use forge_core::backend::Window;
 use forge_core::backend::reference::{self, Array};
 use forge_core::ops::{ConvOptions, ConvTransposeOptions, Padding};
 use forge_core::rng::Stream;
-use forge_core::{Cx, Tensor};
+use forge_core::{Cx, Device, Tensor};
 use proptest::prelude::*;
 
 fn random(shape: &[usize], name: &str) -> Array<f64> {
     let stream = Stream::new(3, name);
     let count: usize = shape.iter().product();
     Array { shape: shape.to_vec(), data: (0..count).map(|i| 2.0 * stream.uniform(i) - 1.0).collect() }
-}
-
-fn tensor(a: &Array<f64>) -> Tensor {
-    Tensor::new(&a.data, &a.shape).unwrap()
 }
 
 /// ⟨a, b⟩ and the sum of its terms' sizes.
@@ -42,6 +40,8 @@ struct Case {
     channels: [usize; 2],
     image: [usize; 2],
     window: Window,
+    /// The CPU, or the device whose families are composed.
+    device: Device,
 }
 
 fn pair<T: std::fmt::Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Value = [T; 2]> {
@@ -50,19 +50,26 @@ fn pair<T: std::fmt::Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Value
 
 fn case() -> impl Strategy<Value = Case> {
     let window = (pair(1usize..4), pair(1usize..4), pair(1usize..4), pair(pair(0usize..4)));
-    let sizes = (1usize..3, 1usize..4, pair(1usize..4), pair(0usize..7));
-    (window, sizes).prop_map(|((kernel, stride, dilation, padding), (batch, groups, channels, spare))| {
-        let window = Window { kernel, stride, dilation, padding };
-        // The smallest image that the kernel fits, and some more.
-        let image = std::array::from_fn(|d| {
-            let least = window.extent()[d].saturating_sub(padding[d][0] + padding[d][1]).max(1);
-            least + spare[d]
-        });
-        Case { batch, groups, channels, image, window }
-    })
+    let sizes = (1usize..3, 1usize..4, pair(1usize..4), pair(0usize..7), any::<bool>());
+    (window, sizes).prop_map(
+        |((kernel, stride, dilation, padding), (batch, groups, channels, spare, composed))| {
+            let window = Window { kernel, stride, dilation, padding };
+            // The smallest image that the kernel fits, and some more.
+            let image = std::array::from_fn(|d| {
+                let least = window.extent()[d].saturating_sub(padding[d][0] + padding[d][1]).max(1);
+                least + spare[d]
+            });
+            let device = if composed { Device::new(composed::Composed::default()) } else { Device::cpu() };
+            Case { batch, groups, channels, image, window, device }
+        },
+    )
 }
 
 impl Case {
+    fn tensor(&self, a: &Array<f64>) -> Tensor {
+        Tensor::from_vec(a.data.clone(), &a.shape, &self.device).unwrap()
+    }
+
     fn x(&self) -> Array<f64> {
         random(&[self.batch, self.groups * self.channels[0], self.image[0], self.image[1]], "x")
     }
@@ -109,7 +116,7 @@ proptest! {
     fn a_convolution_is_that_of_naive_loops(case in case()) {
         let (x, w) = (case.x(), case.weight());
         let bias = random(&w.shape[..1], "bias");
-        let y = tensor(&x).conv2d(&tensor(&w), Some(&tensor(&bias)), &case.options()).unwrap();
+        let y = case.tensor(&x).conv2d(&case.tensor(&w), Some(&case.tensor(&bias)), &case.options()).unwrap();
         let wanted = reference::conv2d(&x, &w, Some(&bias), &case.window, case.groups);
         assert_close("conv2d", &y, &wanted);
     }
@@ -120,11 +127,11 @@ proptest! {
     fn gradients_and_transpose_are_adjoint(case in case()) {
         let (x, w) = (case.x(), case.weight());
         let cx = Cx::train(0, 0);
-        let (leaf, weight) = (cx.track(&tensor(&x)).unwrap(), cx.track(&tensor(&w)).unwrap());
+        let (leaf, weight) = (cx.track(&case.tensor(&x)).unwrap(), cx.track(&case.tensor(&w)).unwrap());
         let ax = leaf.conv2d(&weight, None, &case.options()).unwrap();
         let y = random(ax.shape(), "y");
         let (left, size) = inner(&ax.to_f64_vec().unwrap(), &y.data);
-        let grads = ax.backward_from(tensor(&y), cx).unwrap();
+        let grads = ax.backward_from(case.tensor(&y), cx).unwrap();
         let dx = grads.wrt(&leaf).unwrap().to_f64_vec().unwrap();
         let dw = grads.wrt(&weight).unwrap().to_f64_vec().unwrap();
         for (name, right) in [("x", inner(&x.data, &dx)), ("weight", inner(&w.data, &dw))] {
@@ -132,7 +139,7 @@ proptest! {
             prop_assert!((left - right.0).abs() <= limit, "{}: {} is not {}", name, left, right.0);
         }
         let options = case.transpose().unwrap();
-        let back = tensor(&y).conv_transpose2d(&tensor(&w), None, &options).unwrap();
+        let back = case.tensor(&y).conv_transpose2d(&case.tensor(&w), None, &options).unwrap();
         assert_close("transpose", &back, &Array { shape: x.shape.clone(), data: dx });
     }
 
@@ -153,13 +160,13 @@ proptest! {
         });
         prop_assume!(output[0] > 0 && output[1] > 0);
         let cx = Cx::train(0, 0);
-        let (leaf, weight) = (cx.track(&tensor(&x)).unwrap(), cx.track(&tensor(&w)).unwrap());
+        let (leaf, weight) = (cx.track(&case.tensor(&x)).unwrap(), cx.track(&case.tensor(&w)).unwrap());
         let ax = leaf.conv_transpose2d(&weight, None, &options).unwrap();
         let wanted = reference::conv_transpose2d(&x, &w, None, &case.window, case.groups, output);
         assert_close("conv_transpose2d", &ax, &wanted);
         let y = random(ax.shape(), "y");
         let (left, size) = inner(&wanted.data, &y.data);
-        let grads = ax.backward_from(tensor(&y), cx).unwrap();
+        let grads = ax.backward_from(case.tensor(&y), cx).unwrap();
         let dx = grads.wrt(&leaf).unwrap().to_f64_vec().unwrap();
         let dw = grads.wrt(&weight).unwrap().to_f64_vec().unwrap();
         for (name, right) in [("x", inner(&x.data, &dx)), ("weight", inner(&w.data, &dw))] {

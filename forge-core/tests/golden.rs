@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-use forge_core::nn::{Activation, Gru, Init, LastStep, Linear, Lstm, Module, PositionalEncoding, Sequential};
+use forge_core::nn::{
+    Activation, Flatten, Gru, Init, LastStep, Linear, Lstm, Module, PositionalEncoding, Sequential,
+};
+use forge_core::nn::{AdaptiveAvgPool2d, BatchNorm, Conv2d, MaxPool2d};
 use forge_core::nn::{TransformerEncoder, TransformerEncoderLayer};
+use forge_core::ops::{ConvOptions, Padding, PoolOptions};
 use forge_core::optim::{Adam, Optimizer, Plateau, Schedule, Scheduled, Sgd};
 use forge_core::{Cx, DType, Device, Parameters, Tensor, checkpoint};
 use std::path::Path;
@@ -47,6 +51,23 @@ fn lstm() -> Sequential {
         .with("head", Linear::new(&init, 8, 2).unwrap())
 }
 
+fn cnn() -> Sequential {
+    let init = Init::new(0);
+    let around = ConvOptions { padding: Padding::all(1), ..ConvOptions::default() };
+    let grouped = ConvOptions { groups: 2, ..around };
+    Sequential::new()
+        .with("conv1", Conv2d::new(&init, 1, 4, [3, 3], around).unwrap().without_bias())
+        .with("bn1", BatchNorm::new(&init, 4).unwrap())
+        .with("act", Activation::relu())
+        .with("pool", MaxPool2d::new(PoolOptions::new([2, 2])))
+        .with("conv2", Conv2d::new(&init, 4, 6, [3, 3], grouped).unwrap())
+        .with("act", Activation::relu())
+        .with("bn2", BatchNorm::new(&init, 6).unwrap())
+        .with("mean", AdaptiveAvgPool2d::new([2, 2]))
+        .with("flatten", Flatten)
+        .with("head", Linear::new(&init, 24, 2).unwrap())
+}
+
 fn gru() -> Sequential {
     let init = Init::new(0);
     Sequential::new()
@@ -69,7 +90,8 @@ fn transformer() -> Sequential {
 
 type Build = fn() -> Sequential;
 
-const MODELS: [(&str, Build); 4] = [("mlp", mlp), ("lstm", lstm), ("gru", gru), ("transformer", transformer)];
+const MODELS: [(&str, Build); 5] =
+    [("mlp", mlp), ("lstm", lstm), ("gru", gru), ("transformer", transformer), ("cnn", cnn)];
 
 fn optimizers() -> Vec<(&'static str, Box<dyn Optimizer>)> {
     vec![
@@ -101,7 +123,9 @@ fn train(golden: &Golden, build: Build, optimizer: &mut dyn Optimizer, dtype: DT
         let grads = loss.backward(cx).unwrap();
         if step == 0 {
             model.visit(&mut String::new(), &mut |name, param| {
-                first.push((name.to_owned(), grads.of(param).unwrap().clone()));
+                if !param.is_buffer() {
+                    first.push((name.to_owned(), grads.of(param).unwrap().clone()));
+                }
             });
         }
         optimizer.step(&mut model, &grads).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! A backend implements the required primitives of [`Backend`]: memory, strided copy, elementwise maps, reductions,
 //! running sums, selection, matrix products, gather and scatter, random numbers. Families of coarse operations
-//! ([`Rnn`], [`Softmax`], [`Optim`]) are by
+//! ([`Conv`], [`Norm`], [`Pool`], [`Rnn`], [`Softmax`], [`Optim`] and others) are by
 //! default composed of the primitives, so that they are right on any device from its first day; a fast backend
 //! overrides a family's forward and backward together.
 

@@ -1,5 +1,5 @@
 use super::recurrent::{Sizes, Stack, parameters_of_stack, stack_states};
-use super::{Init, Module};
+use super::{Init, Module, Tail};
 use crate::backend::{LstmArgs, LstmOut};
 use crate::{Cx, Result, Tensor, ops};
 
@@ -124,9 +124,16 @@ impl Lstm {
 }
 
 impl Module for Lstm {
-    /// `[batch, time, features] → [batch, time, directions hidden_size]`, from zero states.
+    /// `[batch, time, features] → [batch, time, directions hidden_size]`, from zero states; `[batch, hidden_size]` where
+    /// the last step is all that is used.
     fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
-        self.run(cx, x, None, None, |_, _| {})
+        let mut last = None;
+        let y = self.run(cx, x, None, None, |h_n, _| last = Some(h_n))?;
+        Ok(last.filter(|_| self.0.last_step).unwrap_or(y))
+    }
+
+    fn fuse(&mut self, tail: Tail) -> bool {
+        self.0.fuse(tail)
     }
 
     fn describe(&self) -> String {

@@ -107,7 +107,7 @@ fn samples2d(max: bool) -> Vec<Sample> {
             oracle(max, &r[0], size)
         })
     };
-    cases.into_iter().map(of).collect()
+    cases.into_iter().map(of).chain([of((&[2, 3, 4, 5], [3, 2])).turned()]).collect()
 }
 
 fn samples1d(max: bool) -> Vec<Sample> {

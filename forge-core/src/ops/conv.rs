@@ -286,15 +286,19 @@ fn samples2d() -> Vec<Sample> {
             ConvOptions { padding: Padding::Same, dilation: [2, 1], ..plain },
         ),
         sample2d(&[2, 2, 4, 4], &[3, 2, 3, 3], true, ConvOptions { activation: tanh, ..plain }),
+        sample2d(&[2, 2, 5, 4], &[4, 1, 3, 2], true, ConvOptions { groups: 2, stride: [2, 1], ..plain })
+            .turned(),
         sample2d(&[1, 2, 4, 4], &[4, 1, 2, 2], true, ConvOptions { groups: 2, activation: square, ..plain }),
     ]
 }
 
 fn samples1d() -> Vec<Sample> {
     let plain = ConvOptions::default();
-    let cases: [(&[usize], &[usize], bool, ConvOptions<1>); 5] = [
+    let cases: [(&[usize], &[usize], bool, ConvOptions<1>); 6] = [
         (&[1, 1, 3], &[1, 1, 3], true, plain),
         (&[2, 3, 9], &[4, 3, 2], true, ConvOptions { stride: [3], dilation: [2], ..plain }),
+        // Three elements behind the last place.
+        (&[1, 2, 11], &[2, 2, 4], true, ConvOptions { stride: [4], ..plain }),
         (&[2, 4, 7], &[2, 2, 3], false, ConvOptions { groups: 2, padding: Padding::Same, ..plain }),
         (
             &[1, 2, 6],

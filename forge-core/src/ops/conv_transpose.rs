@@ -160,25 +160,29 @@ fn samples() -> Vec<Sample> {
         (&[1, 3, 2, 2], &[3, 1, 3, 3], true, ConvTransposeOptions { groups: 3, stride: [2, 2], ..plain }),
         (&[1, 2, 2, 3], &[2, 2, 2, 2], true, ConvTransposeOptions { activation: tanh, ..plain }),
     ];
+    let turned =
+        sample_of(&[2, 2, 2, 3], &[2, 3, 3, 2], true, ConvTransposeOptions { stride: [2, 1], ..plain });
     cases
         .into_iter()
-        .map(|(x, weight, bias, options)| {
-            let (kernel, image) = ([weight[2], weight[3]], [x[2], x[3]]);
-            let mut inputs = vec![Input::new(x), Input::new(weight)];
-            inputs.extend(bias.then(|| Input::new(&[weight[1] * options.groups])));
-            sample!(
-                format!("{x:?} by {weight:?}, {options:?}"),
-                inputs,
-                |t| t[0].conv_transpose2d(&t[1], t.get(2), &options)?,
-                |r| {
-                    let (window, output) = options.sizes(kernel, image)?;
-                    let y =
-                        reference::conv_transpose2d(&r[0], &r[1], r.get(2), &window, options.groups, output);
-                    options.activation.map_or(y.clone(), |op| reference::unary(op, &y))
-                }
-            )
-        })
+        .map(|(x, w, bias, options)| sample_of(x, w, bias, options))
+        .chain([turned.turned()])
         .collect()
+}
+
+fn sample_of(x: &[usize], weight: &[usize], bias: bool, options: ConvTransposeOptions) -> Sample {
+    let (kernel, image) = ([weight[2], weight[3]], [x[2], x[3]]);
+    let mut inputs = vec![Input::new(x), Input::new(weight)];
+    inputs.extend(bias.then(|| Input::new(&[weight[1] * options.groups])));
+    sample!(
+        format!("{x:?} by {weight:?}, {options:?}"),
+        inputs,
+        |t| t[0].conv_transpose2d(&t[1], t.get(2), &options)?,
+        |r| {
+            let (window, output) = options.sizes(kernel, image)?;
+            let y = reference::conv_transpose2d(&r[0], &r[1], r.get(2), &window, options.groups, output);
+            options.activation.map_or(y.clone(), |op| reference::unary(op, &y))
+        }
+    )
 }
 
 fn errors() -> Vec<ErrorSample> {

@@ -76,7 +76,8 @@ pub const OPERATION: Operation =
     Operation { name: "embedding", formula: "y[…, :] = table[index[…], :]", samples, errors };
 
 fn samples() -> Vec<Sample> {
-    let cases: [(&[usize], &[usize], &[usize], Option<usize>); 5] = [
+    type Case = (&'static [usize], &'static [usize], &'static [usize], Option<usize>);
+    let cases: [Case; 5] = [
         (&[4, 3], &[2], &[3, 0], None),
         (&[3, 2], &[2, 3], &[1, 1, 0, 2, 1, 1], None),
         // Row 1 is padding, and is asked for.

@@ -219,6 +219,7 @@ fn batch_samples() -> Vec<Sample> {
         of(&[5, 3], true),
         of(&[3, 2, 4], true),
         of(&[2, 3, 2, 3], true),
+        of(&[2, 3, 2, 3], true).turned(),
         of(&[2, 3, 2, 3], false),
         of(&[1, 2, 5], true),
         // A mean that is large beside the deviation, where the mean of squares would cancel.
@@ -239,7 +240,7 @@ fn given_samples() -> Vec<Sample> {
             let channels = t[0].shape()[1];
             let given = [0, 1].map(|m| {
                 let values: Vec<f64> = (0..channels).map(|k| statistics(k)[m]).collect();
-                Tensor::new(&values, &[channels])?.to_dtype(t[0].dtype())
+                Tensor::from_vec(values, &[channels], t[0].device())?.to_dtype(t[0].dtype())
             });
             let [mean, variance] = given;
             t[0].batch_norm_by([&mean?, &variance?], t.get(1), t.get(2), 1e-3)
@@ -264,6 +265,7 @@ fn layer_samples() -> Vec<Sample> {
         of(&[3, 5], 1, true),
         of(&[2, 3, 4], 1, false),
         of(&[2, 3, 4], 2, true),
+        of(&[2, 3, 4], 1, true).turned(),
         of(&[0, 4], 1, true),
         sample_of(NormKind::Layer { dims: 1 }, far, &[8], true).values_only(),
     ]
@@ -276,6 +278,7 @@ fn group_samples() -> Vec<Sample> {
     vec![
         of(&[2, 4], 2, true),
         of(&[2, 6, 3], 3, true),
+        of(&[2, 6, 3], 2, true).turned(),
         of(&[2, 4, 2, 3], 1, true),
         of(&[2, 3, 2, 2], 3, false),
         of(&[0, 4, 2], 2, true),

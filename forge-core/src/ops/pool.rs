@@ -74,7 +74,7 @@ impl<const D: usize> PoolOptions<D> {
         check_count(op, &window.padded(image))?;
         for d in 0..2 {
             let (padded, stride) = (window.padded(image)[d], window.stride[d]);
-            let more = (padded - window.extent()[d]) % stride != 0;
+            let more = !(padded - window.extent()[d]).is_multiple_of(stride);
             // PyTorch's rule: the place that is rounded up to must begin before the padding behind.
             if self.ceil && more && places[d] * stride < image[d] + window.padding[d][0] {
                 places[d] += 1;
@@ -241,6 +241,7 @@ fn max_samples2d() -> Vec<Sample> {
     vec![
         of(&[1, 1, 1, 1], PoolOptions::new([1, 1])),
         of(&[2, 2, 4, 5], plain),
+        of(&[2, 3, 4, 6], plain).turned(),
         of(&[0, 2, 4, 4], plain),
         // Kernels that overlap, dilations that differ from strides, paddings that differ from each other.
         of(&[1, 2, 7, 6], PoolOptions { stride: [1, 2], ..PoolOptions::new([3, 2]) }),
@@ -274,6 +275,7 @@ fn avg_samples2d() -> Vec<Sample> {
     vec![
         of(&[1, 1, 1, 1], PoolOptions::new([1, 1])),
         of(&[2, 2, 4, 5], plain),
+        of(&[2, 3, 4, 6], plain).turned(),
         of(&[0, 2, 4, 4], plain),
         of(&[1, 2, 6, 5], padded),
         of(&[1, 2, 6, 5], PoolOptions { count_padding: false, ..padded }),

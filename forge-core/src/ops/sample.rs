@@ -1,5 +1,5 @@
-use crate::backend::Dual;
-use crate::backend::reference::Array;
+use crate::backend::reference::{self, Array};
+use crate::backend::{Dual, Scalar};
 use crate::{Result, Tensor};
 
 /// One operation as the harness sees it.
@@ -89,6 +89,26 @@ impl Sample {
     /// The same call, never with one tensor as two operands.
     pub fn without_repeats(self) -> Self {
         Sample { checks: Checks::NoRepeats, ..self }
+    }
+
+    /// The same call with the dimensions of its results reversed, so that the gradients that arrive are strided.
+    pub fn turned(self) -> Self {
+        fn reversed(rank: usize) -> Vec<usize> {
+            (0..rank).rev().collect()
+        }
+        fn oracle<S: Scalar + 'static>(run: Run<Array<S>>) -> Run<Array<S>> {
+            let turn = |y: &Array<S>| reference::permute(y, &reversed(y.shape.len()));
+            Box::new(move |x| Ok(run(x)?.iter().map(turn).collect()))
+        }
+        let run = self.run;
+        Sample {
+            name: format!("{}, turned", self.name),
+            run: Box::new(move |x| run(x)?.iter().map(|y| y.permute(&reversed(y.rank()))).collect()),
+            values: oracle(self.values),
+            duals: oracle(self.duals),
+            naive: oracle(self.naive),
+            ..self
+        }
     }
 }
 

@@ -40,7 +40,6 @@ const LATER_KEYS: &[(&str, &str)] = &[
         "protocol",
         "presets of published protocols come in a later version; write split, window and metrics out",
     ),
-    ("seeds", "repeated runs come in a later version; run the spec once with each `-s seed=N`"),
 ];
 
 /// Tasks of the language.
@@ -313,6 +312,12 @@ fn top_level() -> Value {
         "seed": {
             "type": "integer", "minimum": 0, "default": DEFAULT_SEED,
             "description": "Seed of every random number of the run.",
+        },
+        "seeds": {
+            "type": "integer", "minimum": 1, "maximum": 1000, "default": 1,
+            "description": "How often the spec is run, each time with the next seed. The run then reports the mean and \
+                the spread of every result, and claims and prose see the means.",
+            "examples": [3],
         },
         "device": {
             "type": "string", "pattern": "^(auto|cpu|(cuda|opencl)(:[0-9]+)?)$", "default": "auto",

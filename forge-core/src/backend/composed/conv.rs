@@ -49,8 +49,8 @@ impl Sizes {
     /// The pixels under one element of the kernel: `[groups, batch, rows, columns, channels]` of the padded image.
     fn under(&self, element: [usize; 2]) -> Result<Layout> {
         let mut layout = self.padded();
-        for d in 0..2 {
-            let start = element[d] * self.window.dilation[d];
+        for (d, at) in element.into_iter().enumerate() {
+            let start = at * self.window.dilation[d];
             layout = layout.slice("conv", 1 + d, start, self.places[d], self.window.stride[d])?;
         }
         layout.permute("conv", &[3, 0, 1, 2, 4])

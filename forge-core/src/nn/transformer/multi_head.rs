@@ -31,7 +31,7 @@ impl MultiHeadAttention {
     /// # Errors
     /// When `dim` is not a multiple of `heads`, a size is 0, or the dropout rate is not in [0, 1).
     pub fn new(init: &Init, dim: usize, heads: usize, dropout: f64) -> Result<Self> {
-        if dim == 0 || heads == 0 || dim % heads != 0 {
+        if dim == 0 || heads == 0 || !dim.is_multiple_of(heads) {
             return Err(Error::argument(
                 "multi_head_attention",
                 format!("dim {dim} must be a multiple of heads {heads}, and both at least 1"),

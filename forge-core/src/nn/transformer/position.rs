@@ -30,7 +30,7 @@ impl PositionalEncoding {
     pub fn new(dim: usize, longest: usize, dropout: f64) -> Result<Self> {
         let value = |t: usize, j: usize| {
             let angle = t as f64 / 1e4f64.powf((j - j % 2) as f64 / dim as f64);
-            if j % 2 == 0 { angle.sin() } else { angle.cos() }
+            if j.is_multiple_of(2) { angle.sin() } else { angle.cos() }
         };
         let values = (0..longest).flat_map(|t| (0..dim).map(move |j| value(t, j))).collect();
         let table = Tensor::from_host(Host::F64(values), &[longest, dim], &Device::cpu())?;

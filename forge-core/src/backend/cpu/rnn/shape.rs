@@ -1,7 +1,7 @@
 //! How a recurrent layer's numbers are laid out for the kernels.
 
-/// Rows of the batch that one shard takes through the whole sequence, while that gives at most [`SHARDS`] shards.
-const ROWS: usize = 8;
+/// Samples that a shard takes through the whole sequence, at least: enough for full register tiles.
+const ROWS: usize = 12;
 /// Shards at most: each has weight gradients of its own, which are added in the end.
 const SHARDS: usize = 8;
 /// Rows (samples times steps) over which weight gradients are gathered at a time, so that gates are still in cache.
@@ -58,9 +58,9 @@ impl Shape {
         self.panels() * self.lanes
     }
 
-    /// Number of shards: a function of the batch alone.
+    /// Number of shards, a power of two so that threads share them evenly: a function of the batch alone.
     pub fn shards(&self) -> usize {
-        self.batch.div_ceil(ROWS).min(SHARDS)
+        1 << (self.batch / ROWS).clamp(1, SHARDS).ilog2()
     }
 
     /// The samples of a shard.
