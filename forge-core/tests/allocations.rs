@@ -82,7 +82,7 @@ fn in_ten_steps(model: impl FnOnce(&Init) -> Sequential, x: &[usize], y: &[usize
     let counts = || [&ALL, &PANELS].map(|count| count.load(Relaxed));
     let [all, panels] = counts();
     ON.store(true, Relaxed);
-    drop(Vec::<u8>::with_capacity(1));
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(1)));
     (4..14).for_each(&mut step);
     ON.store(false, Relaxed);
     let [all, panels] = [counts()[0] - all, counts()[1] - panels];
