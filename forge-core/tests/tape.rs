@@ -95,7 +95,7 @@ fn an_error_names_the_layer() {
     let error = model.forward(&Cx::infer(), &Tensor::new(&[0f32; 320], &[32, 10]).unwrap()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "head.weight: matmul: [32, 10] x [12, 1]: inner dimensions 10 and 12 differ"
+        "head: linear: x of [32, 10] for a weight of [1, 12]: in features differ"
     );
 }
 
