@@ -93,10 +93,7 @@ fn an_error_names_the_layer() {
     let init = Init::new(0);
     let model = forge_core::nn::Sequential::new().with("head", Linear::new(&init, 12, 1).unwrap());
     let error = model.forward(&Cx::infer(), &Tensor::new(&[0f32; 320], &[32, 10]).unwrap()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "head.weight: matmul: [32, 10] x [12, 1]: inner dimensions 10 and 12 differ"
-    );
+    assert_eq!(error.to_string(), "head: linear: x of [32, 10] for a weight of [1, 12]: in features differ");
 }
 
 #[test]

@@ -47,6 +47,18 @@ pub const RUN_CODES: &[(&str, &str)] = &[
         "`forecast` asks for more steps than its model forecasts. A model gives as many steps as the `horizon` of its \
          window.",
     ),
+    (
+        "E0176",
+        "Quantiles of steps cannot be added up: the sum of the 90 % quantiles of two changes is above the 90 % quantile of \
+         their sum. A target with `diff` is forecast in changes, so beyond one step ahead its quantiles have no way back. \
+         Leave `diff` out, forecast one step, or forecast points with conformal intervals.",
+    ),
+    (
+        "E0177",
+        "A metric judges quantiles or an interval, and a fit forecasts points alone. Train it with \
+         `loss: {quantile: [0.1, 0.5, 0.9]}`; for `coverage`, `width` and `winkler`, `intervals: {conformal: [80]}` in \
+         `evaluate` does, too.",
+    ),
     ("E0390", "A warning that `--strict` made an error. Mend what it says, or run without `--strict`."),
     (
         "E0391",

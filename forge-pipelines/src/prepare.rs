@@ -172,6 +172,11 @@ impl Prepared {
         &self.inputs[..self.target_count]
     }
 
+    /// The chains of the targets.
+    pub fn target_chains(&self) -> Vec<&FittedChain> {
+        self.targets().iter().map(|column| &column.chain).collect()
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.axis.len()

@@ -1,6 +1,7 @@
 //! What cells hand to each other.
 
 use crate::frame::Frame;
+use crate::metrics::ScoreContext;
 use crate::prepare::Prepared;
 use crate::sources::Freq;
 use crate::split::Split;
@@ -114,7 +115,9 @@ pub struct Fit {
     pub history: FitHistory,
     /// Forecasts of the kept weights.
     pub forecasts: ForecastData,
-    /// Their outputs for the rows after the last known target, `[horizon, targets]` in transformed space.
+    /// Levels of the quantiles that the model forecasts, ascending; none for a model of points.
+    pub levels: Vec<f64>,
+    /// Their outputs for the rows after the last known target, `[horizon, targets, levels]` in transformed space.
     pub next: Vec<f32>,
 }
 
@@ -127,6 +130,8 @@ pub struct ScoreData {
     pub forecasts: Vec<Forecasts>,
     /// What they forecast.
     pub windows: Arc<WindowData>,
+    /// How they were scored.
+    pub context: ScoreContext,
 }
 
 /// A value that a cell gave.

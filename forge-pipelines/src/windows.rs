@@ -1,6 +1,10 @@
 //! Windows over a prepared series: which rows a model sees and which it forecasts. Windows are never copied out as
 //! a whole; batches are filled from one matrix.
 
+mod outputs;
+
+pub(crate) use outputs::{OutputShape, median};
+
 use crate::data_error::{DataError, Problem};
 use crate::prepare::Prepared;
 use crate::split::Split;
@@ -215,75 +219,6 @@ impl Windows {
         self.matrix.get(start..end).unwrap_or(&[])
     }
 
-    /// A model's outputs for all windows of a part, `[window, horizon, targets]` in transformed space, as forecasts in
-    /// original units beside what happened.
-    ///
-    /// # Errors
-    /// `E0364` when `outputs` has another size.
-    pub fn forecasts(
-        &self,
-        prepared: &Prepared,
-        part: Part,
-        name: &str,
-        outputs: &[f32],
-    ) -> Result<Forecasts, DataError> {
-        let mut forecasts = self.observed(prepared, part, name, ForecastKind::Fit);
-        let expected = forecasts.predicted.len();
-        if outputs.len() != expected {
-            let reason = format!("the {} part needs {expected} outputs, not {}", part.name(), outputs.len());
-            return Err(Problem::BatchShape { reason }.into());
-        }
-        let mut path = vec![0.0; self.params.horizon];
-        for (o, origin) in forecasts.origins.clone().into_iter().enumerate() {
-            for (k, column) in prepared.targets().iter().enumerate() {
-                for (step, value) in path.iter_mut().enumerate() {
-                    *value = f64::from(outputs[forecasts.index(o, step, k)]);
-                }
-                column.chain.invert(&mut path, &column.filled[..=origin]);
-                for (step, value) in path.iter().enumerate() {
-                    let i = forecasts.index(o, step, k);
-                    forecasts.predicted[i] = *value;
-                }
-            }
-        }
-        Ok(forecasts)
-    }
-
-    /// A model's outputs for [`Windows::last_input`], `[horizon, targets]` in transformed space, as a forecast in original
-    /// units of the rows after the last known target. What happens there is NaN.
-    ///
-    /// # Errors
-    /// `E0364` when `outputs` has another size.
-    pub fn next_forecast(
-        &self,
-        prepared: &Prepared,
-        name: &str,
-        outputs: &[f32],
-    ) -> Result<Forecasts, DataError> {
-        let (horizon, targets) = (self.params.horizon, self.targets);
-        let Some(origin) = self.target_end.checked_sub(1).filter(|_| outputs.len() == horizon * targets)
-        else {
-            let reason = format!("{} outputs for {horizon} steps of {targets} targets", outputs.len());
-            return Err(Problem::BatchShape { reason }.into());
-        };
-        let mut predicted = vec![f64::NAN; outputs.len()];
-        for (k, column) in prepared.targets().iter().enumerate() {
-            let mut path: Vec<f64> = outputs.iter().skip(k).step_by(targets).map(|v| f64::from(*v)).collect();
-            column.chain.invert(&mut path, &column.filled[..=origin]);
-            predicted.iter_mut().skip(k).step_by(targets).zip(path).for_each(|(to, value)| *to = value);
-        }
-        Ok(Forecasts {
-            name: name.to_string(),
-            kind: ForecastKind::Fit,
-            part: Part::Test,
-            targets: prepared.targets().iter().map(|c| c.name.clone()).collect(),
-            horizon,
-            origins: vec![origin],
-            actual: vec![f64::NAN; outputs.len()],
-            predicted,
-        })
-    }
-
     /// What happened in the windows of a part, in original units, with every forecast still NaN.
     pub(crate) fn observed(
         &self,
@@ -308,6 +243,8 @@ impl Windows {
             predicted: vec![f64::NAN; actual.len()],
             origins,
             actual,
+            quantiles: Vec::new(),
+            intervals: Vec::new(),
         }
     }
 

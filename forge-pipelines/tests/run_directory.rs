@@ -14,7 +14,7 @@ use std::path::Path;
 const SPEC: &[u8] = b"forge: 1\r\ntask: forecast # kept byte for byte \xc3\xbc\n";
 
 fn spec(title: &str) -> NewRun<'_> {
-    NewRun { title, task: "forecast", spec: SPEC, overrides: &[], tags: &[] }
+    NewRun { title, task: "forecast", spec: SPEC, overrides: &[], tags: &[], parent: None }
 }
 
 fn at(time: &str) -> Timestamp {
@@ -91,6 +91,8 @@ fn a_whole_run_leaves_the_files_of_the_contract_and_no_absolute_path() {
         origins: vec![0, 1],
         actual: vec![2.0, 3.0],
         predicted: vec![1.0, 2.0],
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     }];
     write_predictions(dir.predictions_file(), &forecasts, &TimeAxis::Rows { len: 3 }).unwrap();
     run.update(|record| _ = record.metrics.insert("result.test.rmse".into(), Some(0.3679))).unwrap();

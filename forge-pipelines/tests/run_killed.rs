@@ -34,6 +34,8 @@ fn forecasts(n: usize) -> Forecasts {
         origins: (0..n).collect(),
         actual: vec![1.5; n],
         predicted: vec![f64::NAN; n],
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     }
 }
 
@@ -43,8 +45,14 @@ fn writes_until_it_is_killed() {
     let Some(folder) = child_folder() else { return };
     let home = Home::new(folder);
     loop {
-        let new =
-            NewRun { title: "killed", task: "forecast", spec: b"forge: 1\n", overrides: &[], tags: &[] };
+        let new = NewRun {
+            title: "killed",
+            task: "forecast",
+            spec: b"forge: 1\n",
+            overrides: &[],
+            tags: &[],
+            parent: None,
+        };
         let mut run = home.create_run(&new, jiff::Timestamp::now()).unwrap();
         for n in 0..30 {
             run.events()
@@ -124,7 +132,14 @@ fn writes_more_than_it_may() {
     let error = write_atomic(folder.join("old.json"), too_much.as_bytes()).unwrap_err().to_string();
     fs::write(folder.join("error.txt"), error).unwrap();
 
-    let new = NewRun { title: "limited", task: "forecast", spec: b"forge: 1\n", overrides: &[], tags: &[] };
+    let new = NewRun {
+        title: "limited",
+        task: "forecast",
+        spec: b"forge: 1\n",
+        overrides: &[],
+        tags: &[],
+        parent: None,
+    };
     let run = Home::new(folder.join("home")).create_run(&new, jiff::Timestamp::now()).unwrap();
     let say = |message: &str| {
         run.events().emit(RunEvent::Log { id: None, level: Level::Note, message: message.into() })

@@ -100,7 +100,16 @@ fn nothing_a_notebook_says_is_executed() {
                     figure["layout"]["title"] = HOSTILE.into();
                 }
                 Output::SkillTable { table } => table.scores[0].name = HOSTILE.into(),
-                Output::Forecast { forecasts, .. } => forecasts[0].name = HOSTILE.into(),
+                Output::Forecast { forecasts, .. } | Output::Residuals { forecasts, .. } => {
+                    forecasts[0].name = HOSTILE.into();
+                }
+                Output::ErrorByHorizon { table } => table.scores[0].name = HOSTILE.into(),
+                Output::Heatmap { heatmap } => {
+                    heatmap.metric = HOSTILE.into();
+                    heatmap.x_title = HOSTILE.into();
+                    heatmap.x[0] = HOSTILE.into();
+                    heatmap.layers[0].name = HOSTILE.into();
+                }
                 Output::DataOverview { overview } => overview.name = HOSTILE.into(),
                 Output::LearningCurves { fits } => fits[0].name = HOSTILE.into(),
                 Output::Facts { .. } | Output::Asserts { .. } => {}
@@ -132,6 +141,9 @@ fn the_page_holds_the_very_figures_that_the_report_gives() {
         "forecast",
         "last_window",
         "residuals",
+        "residuals-2",
+        "error_by_step-2",
+        "heatmap",
         "volume_by_weekday",
     ];
     assert_eq!(names, wanted);
@@ -181,7 +193,7 @@ fn a_contradictory_history_leaves_a_message_in_its_place() {
     }
     let report = Report::from(&notebook);
     assert!(report.html().unwrap().contains("forecast `linear`"));
-    assert_eq!(report.figures().len(), 4);
+    assert_eq!(report.figures().len(), 7);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod run;
 mod show;
 mod terminal;
 
+use crate::pipelines::predict::Given;
 use crate::pipelines::run::RunError;
 use crate::pipelines::spec::Diagnostics;
 use crate::pipelines::{Exit, Failure, Registry};
@@ -72,6 +73,9 @@ enum Verb {
         /// A history with the same columns, which takes the place of the one that the run keeps.
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
+        /// The coming rows, with the columns that the model knows ahead.
+        #[arg(long, value_name = "FILE")]
+        future: Option<PathBuf>,
     },
     /// List runs, newest first
     Ls,
@@ -119,6 +123,17 @@ struct RunArgs {
     /// Open the report in the browser.
     #[arg(long)]
     open: bool,
+    /// CPU threads, as `-s threads=N`: one for each core by default.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl RunArgs {
+    /// The spec with all that the command line sets.
+    fn spec(&self) -> SpecArgs {
+        let threads = self.threads.map(|n| format!("threads={n}"));
+        SpecArgs { spec: self.spec.spec.clone(), set: self.spec.set.iter().cloned().chain(threads).collect() }
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 internal fault, 2 spec or usage, 3 data check, 4 leakage guard, \
@@ -133,8 +148,9 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Verb::Run(args) => run::run(args, &cli, &registry),
         Verb::Check(args) => check::check(args, &cli, &registry),
         Verb::Report { run, open } => report::report(run, *open, &cli).unwrap_or_else(|error| told(&error)),
-        Verb::Predict { run, fit, csv } => {
-            predict::predict(run, fit.as_deref(), csv.as_deref(), &cli, &registry)
+        Verb::Predict { run, fit, csv, future } => {
+            let given = Given { history: csv.as_deref(), future: future.as_deref() };
+            predict::predict(run, fit.as_deref(), given, &cli, &registry)
         }
         Verb::Explain(args) => explain::explain(args, &cli, &registry),
         Verb::Ls => ls::ls(&cli).unwrap_or_else(|error| told(&error)),

@@ -5,11 +5,11 @@ use crate::pipelines::engine::Subscriber;
 use crate::pipelines::run::RunEvent;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Every event as a line of JSON.
 pub fn json() -> Subscriber {
-    Box::new(|line| {
+    Arc::new(|line| {
         if let Ok(text) = serde_json::to_string(line) {
             terminal::line(&text);
         }
@@ -18,7 +18,7 @@ pub fn json() -> Subscriber {
 
 /// For people.
 pub fn people() -> Subscriber {
-    if std::io::stderr().is_terminal() { bar() } else { Box::new(|line| plain(&line.event)) }
+    if std::io::stderr().is_terminal() { bar() } else { Arc::new(|line| plain(&line.event)) }
 }
 
 fn plain(event: &RunEvent) {
@@ -36,7 +36,7 @@ fn bar() -> Subscriber {
         ProgressStyle::with_template("{prefix} {wide_bar} epoch {pos}/{len} {msg} {elapsed} eta {eta}");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     let shown: Mutex<Option<ProgressBar>> = Mutex::new(None);
-    Box::new(move |line| {
+    Arc::new(move |line| {
         let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
         match &line.event {
             RunEvent::Epoch { id, epoch, epochs, metrics, .. } => {

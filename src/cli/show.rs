@@ -22,11 +22,17 @@ pub fn show(name: &str, cli: &Cli) -> Result<Exit, RunError> {
     if let Some(verdict) = &record.verdict {
         terminal::line(&format!("verdict    {verdict}"));
     }
+    if let Some(parent) = record.parent.as_ref().filter(|_| record.is_child()) {
+        terminal::line(&format!("part of    {parent}"));
+    }
+    for id in &record.children {
+        terminal::line(&format!("seed       {id}"));
+    }
     for (metric, value) in &record.metrics {
-        terminal::line(&format!(
-            "  {metric} = {}",
-            value.map_or("undefined".to_string(), |v| format!("{v:.6}"))
-        ));
+        let value = value.map_or("undefined".to_string(), |v| format!("{v:.6}"));
+        let deviation = record.spread.get(metric).copied().flatten();
+        let deviation = deviation.map_or(String::new(), |d| format!(" ± {d:.6}"));
+        terminal::line(&format!("  {metric} = {value}{deviation}"));
     }
     let report = dir.path().join("report.html");
     if report.is_file() {

@@ -9,9 +9,12 @@ mod cli_golden;
 #[path = "../../forge-report/tests/driver/mod.rs"]
 mod driver;
 mod first_run;
+mod quantiles;
 mod random_walks;
 mod report_browser;
 mod seasonal;
+mod seeds;
 mod support;
+mod threads;
 mod trouble;
 mod verbs;

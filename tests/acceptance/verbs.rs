@@ -133,7 +133,7 @@ fn explain_gives_shapes_parameters_and_the_origin_of_every_value() {
 #[test]
 fn every_code_that_a_message_can_show_is_explained() {
     let bench = Bench::with_prices(SPEC);
-    for code in ["E0102", "e0310", "L03", "E0390", "E0391", "E0701", "E0703", "E0901"] {
+    for code in ["E0102", "e0310", "L03", "E0176", "E0177", "E0390", "E0391", "E0701", "E0703", "E0901"] {
         let output = bench.forge(&format!("explain {code}"));
         let words = output.stdout;
         assert_eq!(output.code, Some(0), "{}", output.stderr);

@@ -26,7 +26,8 @@ impl Batch {
 
     /// The loss over the known targets: missing ones are taken for forecast exactly, which leaves no gradient, and the
     /// mean is put right for their number. For losses that are a mean of terms that are 0 where forecast and target
-    /// agree. Without any known target it is 0.
+    /// agree. Without any known target it is 0. A model may give several numbers for each target, such as quantiles,
+    /// which then stand together: outputs `[batch, targets · n]` for targets `[batch, targets]`.
     ///
     /// # Errors
     /// When the loss fails, or outputs and missing targets differ in shape.
@@ -36,6 +37,7 @@ impl Batch {
         loss: impl Fn(&Tensor, &Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
         let Some(mask) = &self.mask else { return loss(prediction, &self.y) };
+        let mask = several(mask, prediction)?;
         if prediction.shape() != mask.shape() {
             return Err(Error::shape(
                 "loss",
@@ -44,7 +46,7 @@ impl Batch {
         }
         let known = mask.sum_all()?.item()?;
         let all = mask.shape().iter().product::<usize>() as f64;
-        loss(&(prediction * mask)?, &self.y)?.mul_scalar(all / known.max(1.0))
+        loss(&(prediction * &mask)?, &self.y)?.mul_scalar(all / known.max(1.0))
     }
 
     /// What the batch counts in a mean over samples: their number, less the share of targets that is missing.
@@ -57,6 +59,19 @@ impl Batch {
         let all = mask.shape().iter().product::<usize>().max(1) as f64;
         Ok(samples * mask.sum_all()?.item()? / all)
     }
+}
+
+/// A mask with each element as often as the prediction has numbers for its target; the mask itself where that is once,
+/// or where the shapes do not fit.
+fn several(mask: &Tensor, prediction: &Tensor) -> Result<Tensor> {
+    let (&[rows, targets], &[predicted, outputs]) = (mask.shape(), prediction.shape()) else {
+        return Ok(mask.clone());
+    };
+    if rows != predicted || targets == 0 || outputs == targets || !outputs.is_multiple_of(targets) {
+        return Ok(mask.clone());
+    }
+    let times = outputs / targets;
+    mask.reshape(&[rows, targets, 1])?.expand(&[rows, targets, times])?.reshape(&[rows, outputs])
 }
 
 /// Samples that can be gathered by number, from several threads at once ([`Loader::prefetch`]).
@@ -111,6 +126,22 @@ impl Dataset for TensorDataset {
 mod tests {
     use super::*;
     use crate::Cx;
+
+    /// Two numbers for each of two targets, the second of which is missing.
+    #[test]
+    fn several_outputs_a_target_share_its_mask() {
+        let batch = Batch {
+            x: Tensor::new(&[0.0f32], &[1, 1]).unwrap(),
+            y: Tensor::new(&[1.0f32, 0.0], &[1, 2]).unwrap(),
+            mask: Some(Tensor::new(&[1.0f32, 0.0], &[1, 2]).unwrap()),
+        };
+        let prediction = Tensor::new(&[0.0f32, 3.0, 50.0, 70.0], &[1, 4]).unwrap();
+        let loss = batch.loss(&prediction, |p, y| p.reshape(&[1, 2, 2])?.pinball(y, &[0.1, 0.9])).unwrap();
+        // 0.1 · 1 and 0.1 · 2, the mean of the known ones.
+        assert!((loss.item().unwrap() - 0.15).abs() < 1e-6, "{}", loss.item().unwrap());
+        let odd = Tensor::new(&[0.0f32, 3.0, 50.0], &[1, 3]).unwrap();
+        assert!(batch.loss(&odd, |p, _| Ok(p.clone())).is_err());
+    }
 
     fn batch(mask: &[f32]) -> Batch {
         let y: Vec<f32> = [1.0, 2.0, 3.0, 4.0].iter().zip(mask).map(|(y, m)| y * m).collect();

@@ -58,6 +58,35 @@ pub struct Forecasts {
     /// What was forecast. NaN where no forecast could be made.
     #[serde(with = "nan_as_null")]
     pub predicted: Vec<f64>,
+    /// Forecasts of quantiles, levels ascending; empty for point forecasts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quantiles: Vec<QuantileForecast>,
+    /// Prediction intervals about the point forecasts; empty where none were calibrated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervals: Vec<Interval>,
+}
+
+/// Forecasts of one quantile, in original units.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantileForecast {
+    /// The probability of a value below, between 0 and 1.
+    pub level: f64,
+    /// One a forecast, as [`Forecasts::predicted`].
+    #[serde(with = "nan_as_null")]
+    pub values: Vec<f64>,
+}
+
+/// Prediction intervals of one nominal coverage, in original units.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Nominal coverage in percent.
+    pub level: f64,
+    /// Lower ends, as [`Forecasts::predicted`]; NaN where there is no interval.
+    #[serde(with = "nan_as_null")]
+    pub low: Vec<f64>,
+    /// Upper ends.
+    #[serde(with = "nan_as_null")]
+    pub high: Vec<f64>,
 }
 
 impl Forecasts {

@@ -11,8 +11,9 @@ mod series;
 
 pub use event::{Event, StopReason};
 pub use fit::{EpochRecord, FitHistory, MetricPoint};
-pub use forecast::{ForecastKind, Forecasts, Part, Score, SkillTable};
+pub use forecast::{ForecastKind, Forecasts, Interval, Part, QuantileForecast, Score, SkillTable};
 pub use notebook::{
-    AssertOutcome, CellRecord, CellState, Fact, Level, Notebook, Notice, Output, SourceRecord, Table, Verdict,
+    AssertOutcome, CellRecord, CellState, Fact, HeatLayer, Heatmap, Level, Notebook, Notice, Output,
+    SourceRecord, Table, Verdict,
 };
 pub use series::{SeriesOverview, TimeAxis};

@@ -83,6 +83,32 @@ pub struct Table {
     pub numeric: usize,
 }
 
+/// A metric over two groupings of the forecasts, such as hour of the day and step ahead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heatmap {
+    /// The metric.
+    pub metric: String,
+    /// What the columns are, such as `hour (UTC)`.
+    pub x_title: String,
+    /// What the rows are.
+    pub y_title: String,
+    /// Labels of the columns.
+    pub x: Vec<String>,
+    /// Labels of the rows.
+    pub y: Vec<String>,
+    /// One a fit or baseline, fits first.
+    pub layers: Vec<HeatLayer>,
+}
+
+/// The values of one fit or baseline in a [`Heatmap`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeatLayer {
+    /// Name of the fit or baseline.
+    pub name: String,
+    /// By row, then by column; `None` is undefined.
+    pub values: Vec<Vec<Option<f64>>>,
+}
+
 /// What became of a cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -143,6 +169,23 @@ pub enum Output {
         axis: TimeAxis,
         /// Fits first, then baselines, all on the same origins.
         forecasts: Vec<Forecasts>,
+    },
+    /// What happened less what was forecast.
+    Residuals {
+        /// Times of all rows of the data.
+        axis: TimeAxis,
+        /// Fits first, then baselines, all on the same origins.
+        forecasts: Vec<Forecasts>,
+    },
+    /// The metrics of a table at each step ahead.
+    ErrorByHorizon {
+        /// The table.
+        table: SkillTable,
+    },
+    /// A metric over two groupings of the forecasts.
+    Heatmap {
+        /// The metric, by fit or baseline.
+        heatmap: Heatmap,
     },
     /// Scores of fits and baselines.
     SkillTable {

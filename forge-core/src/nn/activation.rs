@@ -1,4 +1,4 @@
-use super::Module;
+use super::{Module, Tail};
 use crate::backend::{Unary, UnaryKind};
 use crate::{Cx, Result, Tensor, parameters};
 
@@ -34,6 +34,10 @@ impl Module for Activation {
     /// Any shape.
     fn forward(&self, _cx: &Cx, x: &Tensor) -> Result<Tensor> {
         x.unary(self.0)
+    }
+
+    fn tail(&self) -> Option<Tail> {
+        Some(Tail::Elementwise(self.0))
     }
 
     fn describe(&self) -> String {

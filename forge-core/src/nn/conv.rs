@@ -1,4 +1,4 @@
-use super::{Init, Module};
+use super::{Init, Module, Tail};
 use crate::ops::{self, ConvOptions};
 use crate::{Cx, Error, Param, Result, Tensor, parameters};
 
@@ -80,9 +80,17 @@ where
         ops::convolve(op, x, &cx.param(&self.weight), bias.as_ref(), &self.options)
     }
 
+    fn fuse(&mut self, tail: Tail) -> bool {
+        let op = tail.by_result().filter(|_| self.options.activation.is_none());
+        self.options.activation = self.options.activation.or(op);
+        op.is_some()
+    }
+
     fn describe(&self) -> String {
         let shape = self.weight.shape();
         let (inputs, out) = (shape[1] * self.options.groups, shape[0]);
-        format!("conv{D}d({inputs} → {out}, kernel {:?}, stride {:?})", &shape[2..], self.options.stride)
+        let activation = self.options.activation.map_or(String::new(), |op| format!(" → {}", op.kind.name()));
+        let stride = self.options.stride;
+        format!("conv{D}d({inputs} → {out}, kernel {:?}, stride {stride:?}){activation}", &shape[2..])
     }
 }

@@ -1,5 +1,5 @@
 use super::recurrent::{Sizes, Stack, parameters_of_stack, stack_states};
-use super::{Init, Module};
+use super::{Init, Module, Tail};
 use crate::backend::{GruArgs, GruOut};
 use crate::{Cx, Result, Tensor, ops};
 
@@ -119,9 +119,18 @@ impl Gru {
 }
 
 impl Module for Gru {
-    /// `[batch, time, features] → [batch, time, directions hidden_size]`, from zero states.
+    /// `[batch, time, features] → [batch, time, directions hidden_size]`, from zero states; `[batch, hidden_size]` where
+    /// the last step is all that is used.
     fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
-        Ok(self.run(cx, x, None, None)?.0)
+        let out = self.run(cx, x, None, None)?;
+        match out.1.last() {
+            Some(h) if self.0.last_step => Ok(h.clone()),
+            _ => Ok(out.0),
+        }
+    }
+
+    fn fuse(&mut self, tail: Tail) -> bool {
+        self.0.fuse(tail)
     }
 
     fn describe(&self) -> String {

@@ -1,4 +1,4 @@
-use super::Module;
+use super::{Module, Tail};
 use crate::{Cx, Error, Result, Tensor, parameters};
 
 /// The last time step of a sequence.
@@ -14,6 +14,10 @@ impl Module for LastStep {
             [_, time, _] if time > 0 => x.select(1, time - 1),
             _ => Err(Error::shape("last_step", format!("{:?} is not [batch, time, features]", x.shape()))),
         }
+    }
+
+    fn tail(&self) -> Option<Tail> {
+        Some(Tail::LastStep)
     }
 
     fn describe(&self) -> String {

@@ -1,4 +1,5 @@
-use super::{Init, Initial, Module};
+use super::{Init, Initial, Module, Tail};
+use crate::backend::Unary;
 use crate::{Cx, Param, Result, Tensor, parameters};
 
 /// y = x Wᵀ + b
@@ -16,6 +17,8 @@ pub struct Linear {
     weight: Param,
     /// `[out_features]`
     bias: Param,
+    /// Done in the same pass.
+    activation: Option<Unary>,
 }
 
 parameters!(Linear { weight, bias });
@@ -27,6 +30,7 @@ impl Linear {
         Ok(Linear {
             weight: init.uniform("weight", &[out_features, in_features], bound)?,
             bias: init.uniform("bias", &[out_features], bound)?,
+            activation: None,
         })
     }
 
@@ -42,12 +46,17 @@ impl Linear {
 impl Module for Linear {
     /// `[…, in_features] → […, out_features]`
     fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
-        let weight = cx.param(&self.weight).transpose()?;
-        let product = cx.within("weight", |_| x.matmul(&weight))?;
-        product + &cx.param(&self.bias)
+        x.linear(&cx.param(&self.weight), &cx.param(&self.bias), self.activation)
+    }
+
+    fn fuse(&mut self, tail: Tail) -> bool {
+        let op = tail.by_result().filter(|_| self.activation.is_none());
+        self.activation = self.activation.or(op);
+        op.is_some()
     }
 
     fn describe(&self) -> String {
-        format!("linear({} → {})", self.weight.shape()[1], self.weight.shape()[0])
+        let activation = self.activation.map_or(String::new(), |op| format!(" → {}", op.kind.name()));
+        format!("linear({} → {}){activation}", self.weight.shape()[1], self.weight.shape()[0])
     }
 }

@@ -1,5 +1,5 @@
 use super::recurrent::{Sizes, Stack, parameters_of_stack, stack_states};
-use super::{Init, Module};
+use super::{Init, Module, Tail};
 use crate::backend::{LstmArgs, LstmOut};
 use crate::{Cx, Result, Tensor, ops};
 
@@ -122,9 +122,18 @@ impl Lstm {
 }
 
 impl Module for Lstm {
-    /// `[batch, time, features] → [batch, time, directions hidden_size]`, from zero states.
+    /// `[batch, time, features] → [batch, time, directions hidden_size]`, from zero states; `[batch, hidden_size]` where
+    /// the last step is all that is used.
     fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
-        Ok(self.run(cx, x, None, None)?.0)
+        let out = self.run(cx, x, None, None)?;
+        match out.1.last() {
+            Some(h) if self.0.last_step => Ok(h.clone()),
+            _ => Ok(out.0),
+        }
+    }
+
+    fn fuse(&mut self, tail: Tail) -> bool {
+        self.0.fuse(tail)
     }
 
     fn describe(&self) -> String {

@@ -47,6 +47,7 @@ pub use residual::ResidualBlock;
 pub use sequential::Sequential;
 pub use transformer::{MultiHeadAttention, PositionalEncoding, TransformerEncoder, TransformerEncoderLayer};
 
+use crate::backend::{Keep, Unary};
 use crate::{Cx, Parameters, Result, Tensor};
 
 /// A layer or model of one input and one output.
@@ -58,4 +59,34 @@ pub trait Module: Parameters + Send + Sync {
 
     /// A short description, such as `linear(64 → 10)`.
     fn describe(&self) -> String;
+
+    /// What it does, if it has no parameters and is done by some layers in their own pass.
+    fn tail(&self) -> Option<Tail> {
+        None
+    }
+
+    /// Takes over the layer that follows it in a [`Sequential`], so that both are one pass over memory with the same
+    /// result; says whether it did.
+    fn fuse(&mut self, _tail: Tail) -> bool {
+        false
+    }
+}
+
+/// A layer without parameters that the layer before it may do in its own pass; see [`Module::fuse`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Tail {
+    /// An elementwise function.
+    Elementwise(Unary),
+    /// Only the last time step is used.
+    LastStep,
+}
+
+impl Tail {
+    /// The elementwise function, if its derivative is computed from its result.
+    fn by_result(self) -> Option<Unary> {
+        match self {
+            Tail::Elementwise(op) if op.kind.keep() == Keep::Output => Some(op),
+            _ => None,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What [`Lstm`](super::Lstm) and [`Gru`](super::Gru) have in common: weights by PyTorch's names, layers on top of each
 //! other, both directions.
 
-use super::Init;
+use super::{Init, Tail};
 use crate::{Cx, Error, Mode, Param, Parameters, Result, Tensor};
 
 const NAMES: [&str; 4] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
@@ -32,6 +32,8 @@ pub struct Stack {
     cells: Vec<Cell>,
     sizes: Sizes,
     dropout: f64,
+    /// Whether a module gives the last time step's output alone.
+    pub last_step: bool,
 }
 
 impl Stack {
@@ -66,7 +68,7 @@ impl Stack {
             })
         };
         let cells = (0..layers * sizes.directions()).map(cell).collect::<Result<_>>()?;
-        Ok(Stack { cells, sizes, dropout })
+        Ok(Stack { cells, sizes, dropout, last_step: false })
     }
 
     /// Runs all layers. `cell` gives the output of one layer in one direction, `[batch, time, hidden]`, given its number
@@ -110,10 +112,19 @@ impl Stack {
         }
     }
 
+    /// Gives the last time step's output alone from now on: it is the state at the end, so that no gradient of all steps
+    /// is ever made. In two directions it is not.
+    pub fn fuse(&mut self, tail: Tail) -> bool {
+        let fits = tail == Tail::LastStep && !self.sizes.bidirectional && !self.last_step;
+        self.last_step |= fits;
+        fits
+    }
+
     pub fn describe(&self, name: &str) -> String {
         let Sizes { hidden, layers, bidirectional, .. } = self.sizes;
         let both = if bidirectional { ", both directions" } else { "" };
-        format!("{name}(hidden {hidden}, layers {layers}, dropout {}{both})", self.dropout)
+        let last = if self.last_step { " → last step" } else { "" };
+        format!("{name}(hidden {hidden}, layers {layers}, dropout {}{both}){last}", self.dropout)
     }
 }
 

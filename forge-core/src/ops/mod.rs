@@ -25,6 +25,7 @@ mod huber;
 mod image;
 mod index_select;
 mod kl_divergence;
+mod linear;
 mod logsumexp;
 mod lstm;
 mod mae;
@@ -102,6 +103,7 @@ pub fn registry() -> Vec<Operation> {
         huber::OPERATION,
         index_select::OPERATION,
         kl_divergence::OPERATION,
+        linear::OPERATION,
         logsumexp::OPERATION,
         lstm::OPERATION,
         mae::OPERATION,

@@ -2,6 +2,7 @@ use super::Baseline;
 use crate::prepare::PreparedColumn;
 use crate::windows::Windows;
 use forge_core::history::Part;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +73,7 @@ impl Linear {
         let mut path = vec![0.0; self.intercepts.len()];
         let mut sum = 0.0;
         for origin in windows.origins(part) {
-            self.forecast(&column.filled[..=*origin], &mut path);
+            self.forecast(&column.filled[..=*origin], &[], &mut path);
             let actual = &column.raw[origin + 1..];
             sum += path.iter().zip(actual).map(|(f, y)| (f - y).powi(2)).filter(|e| !e.is_nan()).sum::<f64>();
         }
@@ -81,7 +82,7 @@ impl Linear {
 }
 
 impl Baseline for Linear {
-    fn forecast(&self, history: &[f64], path: &mut [f64]) {
+    fn forecast(&self, history: &[f64], _ahead: &[Timestamp], path: &mut [f64]) {
         let window = history.len().checked_sub(self.lookback).map(|start| &history[start..]);
         let Some((last, earlier)) = window.and_then(<[f64]>::split_last) else {
             path.fill(f64::NAN);

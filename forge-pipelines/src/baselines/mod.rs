@@ -2,17 +2,21 @@
 //!
 //! A new baseline is one file here, with its line in [`BaselineParam`] and in [`BaselineParam::rule`].
 
+mod climatology;
 mod drift;
 mod last;
 mod linear;
 mod mean;
 mod seasonal;
 
+pub use climatology::{ClimatologyParams, Cycle};
 pub use linear::{Chosen, LinearParams, Ridge};
 
+use crate::data_error::DataError;
 use crate::prepare::{Prepared, PreparedColumn};
 use crate::windows::Windows;
 use forge_core::history::{ForecastKind, Forecasts, Part};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
@@ -21,11 +25,12 @@ use std::num::NonZeroUsize;
 pub trait Baseline {
     /// Forecasts the rows after `history`, one for each element of `path`, in original units. The rule is given
     /// nothing later than the origin, so it cannot look ahead. NaN where it has no forecast. A missing value of the
-    /// history is the last known one before it.
-    fn forecast(&self, history: &[f64], path: &mut [f64]);
+    /// history is the last known one before it. `ahead` are the times of the rows of the path; none where rows are only
+    /// counted.
+    fn forecast(&self, history: &[f64], ahead: &[Timestamp], path: &mut [f64]);
 }
 
-/// A baseline: `last`, `drift`, `mean`, `{seasonal: 5}` or `{linear: {ridge: val}}`.
+/// A baseline: `last`, `drift`, `mean`, `{seasonal: 5}`, `climatology` or `{linear: {ridge: val}}`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(example = BaselineParam::Last, example = BaselineParam::Seasonal(NonZeroUsize::MIN.saturating_add(4)))]
@@ -38,6 +43,8 @@ pub enum BaselineParam {
     Mean,
     /// Every later row equals the last one in the same place of the season, of so many rows.
     Seasonal(NonZeroUsize),
+    /// Every later row is the mean of the train rows at the same place in the calendar; none where there is no such row.
+    Climatology(ClimatologyParams),
     /// A linear function of the target's own last values, fitted on the train windows by penalised least squares; named
     /// `ridge` in results.
     Linear(LinearParams),
@@ -51,17 +58,35 @@ impl BaselineParam {
             BaselineParam::Drift => "drift".into(),
             BaselineParam::Mean => "mean".into(),
             BaselineParam::Seasonal(m) => format!("seasonal({m})"),
+            BaselineParam::Climatology(ClimatologyParams { by: None }) => "climatology".into(),
+            BaselineParam::Climatology(ClimatologyParams { by: Some(cycle) }) => {
+                format!("climatology({})", cycle.name())
+            }
             BaselineParam::Linear(_) => "ridge".into(),
         }
     }
 
-    /// The rule for a target. Only `linear` learns from the train windows.
-    pub fn rule(self, column: &PreparedColumn, windows: &Windows) -> Box<dyn Baseline> {
+    /// Whether the rule has what it needs of the data.
+    ///
+    /// # Errors
+    /// `E0353` a climatology of rows without times.
+    pub fn suits(self, prepared: &Prepared) -> Result<(), DataError> {
+        match self {
+            BaselineParam::Climatology(params) => Ok(params.suits(&prepared.time)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// The rule for a target. Only `linear` and `climatology` learn, from the train part.
+    pub fn rule(self, column: &PreparedColumn, prepared: &Prepared, windows: &Windows) -> Box<dyn Baseline> {
         match self {
             BaselineParam::Last => Box::new(last::Last),
             BaselineParam::Drift => Box::new(drift::Drift),
             BaselineParam::Mean => Box::new(mean::Mean),
             BaselineParam::Seasonal(m) => Box::new(seasonal::Seasonal { period: m.get() }),
+            BaselineParam::Climatology(params) => {
+                Box::new(climatology::Climatology::fit(params, column, prepared))
+            }
             BaselineParam::Linear(params) => Box::new(linear::Linear::fit(params, column, windows)),
         }
     }
@@ -73,7 +98,7 @@ impl BaselineParam {
 
     /// The rules of all targets: what can be shared by the parts.
     pub fn fitted(self, prepared: &Prepared, windows: &Windows) -> FittedBaseline {
-        let rules = prepared.targets().iter().map(|column| self.rule(column, windows)).collect();
+        let rules = prepared.targets().iter().map(|column| self.rule(column, prepared, windows)).collect();
         FittedBaseline { name: self.name(), rules }
     }
 }
@@ -90,8 +115,10 @@ impl FittedBaseline {
         let mut forecasts = windows.observed(prepared, part, &self.name, ForecastKind::Baseline);
         let mut path = vec![0.0; forecasts.horizon];
         for (o, origin) in forecasts.origins.clone().into_iter().enumerate() {
+            let ahead = prepared.time.times().get(origin + 1..).unwrap_or(&[]);
+            let ahead = &ahead[..ahead.len().min(path.len())];
             for (k, (column, rule)) in prepared.targets().iter().zip(&self.rules).enumerate() {
-                rule.forecast(known(&column.filled[..=origin]), &mut path);
+                rule.forecast(known(&column.filled[..=origin]), ahead, &mut path);
                 for (step, value) in path.iter().enumerate() {
                     let i = forecasts.index(o, step, k);
                     forecasts.predicted[i] = *value;

@@ -72,6 +72,11 @@ impl SpecBuilder {
         self.with("seed", json!(seed))
     }
 
+    /// How often the spec is run, each time with the next seed; results are means.
+    pub fn seeds(self, seeds: usize) -> Self {
+        self.with("seeds", json!(seeds))
+    }
+
     /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:0`, `opencl` or `opencl:0`; `auto` without it.
     pub fn device(self, device: impl Into<String>) -> Self {
         self.with("device", json!(device.into()))

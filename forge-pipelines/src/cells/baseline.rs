@@ -82,6 +82,7 @@ impl CellKind for Baselines {
         let Some(action) = run.cell.action("baseline") else { return Ok(None) };
         let mut list: Vec<BaselineParam> = Vec::new();
         for one in run.spec.read::<BaselineParams>(action)?.list() {
+            one.suits(&data.columns.prepared)?;
             if !list.contains(&one) {
                 list.push(one);
             }

@@ -1,4 +1,5 @@
-use super::score_tables::{by_horizon, directions, intervals};
+use super::groups::{GroupParam, Grouped, ungrouped};
+use super::score_tables::{by_horizon, directions, intervals, number};
 use super::{CellKind, CellRun, Plan, baseline, resolved, typed};
 use crate::failure::Failure;
 use crate::guards;
@@ -56,19 +57,6 @@ fn level_list(_: &mut SchemaGenerator) -> Schema {
         "type": "array", "minItems": 1, "examples": [[80, 95]],
         "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
     })
-}
-
-/// What metrics can be grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(extend("x-later" = serde_json::json!({
-    "hour": "groups by the hour of the target row come with the weather example",
-    "weekday": "groups by the calendar come with the weather example",
-    "month": "groups by the calendar come with the weather example",
-})))]
-pub enum GroupParam {
-    /// Steps ahead.
-    Horizon,
 }
 
 impl Default for EvaluateParams {
@@ -159,6 +147,7 @@ impl CellKind for Evaluate {
                 .help("write `part: test`, or leave `intervals` out"),
             );
         }
+        without_spread(&params, action, &fits, cell, plan);
         for level in params.intervals.iter().flat_map(|i| &i.conformal) {
             for name in fits.iter().chain(&baselines) {
                 plan.result(cell, &[name, "coverage", &level.to_string()]);
@@ -221,23 +210,32 @@ impl CellKind for Evaluate {
             }
             unique
         };
-        let (scored, val) = (on(part), on(Part::Val));
+        let (mut scored, val) = (on(part), on(Part::Val));
+        scored.sort_by_key(|f| f.kind == ForecastKind::Baseline);
         let season = params.season.map(NonZeroUsize::get);
         let columns = &windows.columns;
         let context = ScoreContext::new(&columns.prepared, columns.freq, season, &params.metrics);
+        let mut interval_table = None;
+        if let Some(levels) = params.intervals.as_ref().map(|i| &i.conformal) {
+            interval_table = Some(intervals(run, levels, &mut scored, &val, &columns.prepared)?);
+        }
         let table = score(&scored, &val, &context)?;
         results(run, &table, &params.metrics);
         run.summary = summary(&table);
         run.outputs.push(Output::from(table.clone()));
-        if params.by.contains(&GroupParam::Horizon) {
-            run.outputs.extend(by_horizon(&table));
+        let grouped = Grouped { prepared: &columns.prepared, forecasts: &scored, context: &context };
+        for by in &params.by {
+            match by.suits(&columns.prepared.time, columns.freq) {
+                Ok(()) if *by == GroupParam::Horizon => run.outputs.extend(by_horizon(&table)),
+                Ok(()) => run.outputs.extend(grouped.tables(*by, number)),
+                // What was trained is not thrown away for a table.
+                Err(reason) => run.notices.push(ungrouped(*by, &reason)),
+            }
         }
         if params.metrics.contains(&MetricParam::Direction) {
             directions(run, &scored, &context.levels);
         }
-        if let Some(levels) = params.intervals.map(|i| i.conformal) {
-            intervals(run, &levels, &scored, &val, &columns.prepared)?;
-        }
+        run.outputs.extend(interval_table);
         let claims_skill =
             run.spec.claims.iter().any(|c| c.address.parts().iter().any(|part| part == "skill"));
         for forecasts in &scored {
@@ -246,7 +244,44 @@ impl CellKind for Evaluate {
                 found.filter_map(|(k, levels)| guards::repeats_last(forecasts, k, levels, claims_skill));
             run.notices.extend(found);
         }
-        Ok(Some(Value::Scores(Arc::new(ScoreData { table, forecasts: scored, windows }))))
+        Ok(Some(Value::Scores(Arc::new(ScoreData { table, forecasts: scored, windows, context }))))
+    }
+}
+
+/// Metrics of quantiles or intervals of fits that have none.
+fn without_spread(
+    params: &EvaluateParams,
+    action: &ActionSpec,
+    fits: &[String],
+    cell: &CellSpec,
+    plan: &mut Plan<'_>,
+) {
+    for (n, metric) in params.metrics.iter().enumerate() {
+        // An interval lies between two quantiles, or is calibrated.
+        let (least, needed, otherwise) = match metric {
+            m if m.needs_quantiles() => (1, "quantiles", ""),
+            m if m.needs_interval() && params.intervals.is_none() => {
+                (2, "an interval", ", or `intervals: {conformal: [80]}` beside the metrics")
+            }
+            _ => continue,
+        };
+        let count = |id: &String| {
+            plan.quantile_fits.iter().find(|(name, _)| name == id).map_or(0, |(_, count)| *count)
+        };
+        let Some(first) = fits.iter().find(|id| count(id) < least) else { continue };
+        let (name, forecast) =
+            (metric.name(), if count(first) == 0 { "points" } else { "a single quantile" });
+        let help =
+            format!("write `loss: {{quantile: [0.1, 0.5, 0.9]}}` in the `train` of `{first}`{otherwise}");
+        let place = plan.spec.document().place_of(&action.path.key("metrics").index(n));
+        let finding = Diagnostic::error(
+            "E0177",
+            format!("`{name}` judges {needed}, and `{first}` forecasts {forecast}"),
+        )
+        .at(place, format!("needs {needed}"))
+        .cell(&cell.id)
+        .help(help);
+        plan.findings.push(finding);
     }
 }
 

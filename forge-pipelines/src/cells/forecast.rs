@@ -2,11 +2,12 @@ use super::{CellKind, CellRun, Plan, resolved, typed};
 use crate::data_error::Problem;
 use crate::failure::Failure;
 use crate::metrics::conformal;
+use crate::prepare::Prepared;
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, CellSpec, Diagnostic, Spec};
 use crate::value::{Fit, Value, ValueKind};
 use crate::windows::WindowParams;
-use forge_core::history::{Output, Table};
+use forge_core::history::{Forecasts, Output, Table, TimeAxis};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -142,17 +143,20 @@ impl CellKind for Forecast {
                 return Err(crate::DataError::from(Problem::BadParameter { reason }).into());
             }
         };
-        let next = data.windows.next_forecast(prepared, &fit.history.name, &fit.next)?;
+        let mut next = data.windows.next_forecast(prepared, &fit.history.name, &fit.levels, &fit.next)?;
         let times = prepared.times_after_target(horizon);
-        let mut intervals = Vec::new();
         if let Some(val) = fit.forecasts.val.first() {
             for level in &params.conformal {
-                intervals.push(conformal(prepared, val, &next, *level)?);
+                let interval = conformal(prepared, val, &next, *level)?;
+                next.intervals.push(interval);
             }
         }
         for (k, target) in next.targets.iter().enumerate() {
             let mut head = vec!["time".to_string(), "forecast".to_string()];
-            head.extend(intervals.iter().flat_map(|i| [format!("{} % from", i.level), "to".to_string()]));
+            head.extend(next.quantiles.iter().map(|q| format!("q{}", q.level)));
+            head.extend(
+                next.intervals.iter().flat_map(|i| [format!("{} % from", i.level), "to".to_string()]),
+            );
             let mut rows = Vec::new();
             for step in 0..steps {
                 let i = next.index(0, step, k);
@@ -162,18 +166,46 @@ impl CellKind for Forecast {
                 );
                 let mut row = vec![times.get(step).cloned().unwrap_or_else(|| format!("+{}", step + 1))];
                 row.push(number(next.predicted[i]));
-                row.extend(intervals.iter().flat_map(|v| [number(v.low[i]), number(v.high[i])]));
+                row.extend(next.quantiles.iter().map(|q| number(q.values[i])));
+                row.extend(next.intervals.iter().flat_map(|v| [number(v.low[i]), number(v.high[i])]));
                 rows.push(row);
             }
             let from = prepared.axis.label(next.origins[0]);
             let caption = format!("`{target}` after {from}, by {}", next.name);
             run.outputs.push(Output::Table { table: Table { caption, head, rows, numeric: 1 } });
         }
+        run.outputs.push(figure(prepared, first_steps(next.clone(), steps), &times));
         let last = times.get(steps - 1).cloned().unwrap_or_default();
         run.summary =
             format!("{} to {last}: {}", times.first().cloned().unwrap_or_default(), next.targets.join(", "));
         Ok(None)
     }
+}
+
+/// The forecast after the end of the series; its rows have the times that follow.
+fn figure(prepared: &Prepared, next: Forecasts, times: &[String]) -> Output {
+    let end = prepared.target_end();
+    let axis = match &prepared.axis {
+        TimeAxis::Rows { .. } => TimeAxis::Rows { len: end + times.len() },
+        TimeAxis::Times { labels } => {
+            TimeAxis::Times { labels: labels.iter().take(end).chain(times).cloned().collect() }
+        }
+    };
+    Output::Forecast { axis, forecasts: vec![next] }
+}
+
+/// The same forecast from one origin, cut after so many steps.
+fn first_steps(mut next: Forecasts, steps: usize) -> Forecasts {
+    let count = steps * next.targets.len();
+    next.horizon = steps;
+    next.actual.truncate(count);
+    next.predicted.truncate(count);
+    next.quantiles.iter_mut().for_each(|q| q.values.truncate(count));
+    next.intervals.iter_mut().for_each(|interval| {
+        interval.low.truncate(count);
+        interval.high.truncate(count);
+    });
+    next
 }
 
 /// Six significant digits.

@@ -7,6 +7,7 @@ mod baseline;
 mod data;
 mod evaluate;
 mod forecast;
+mod groups;
 mod roles;
 mod score_tables;
 mod show;
@@ -16,15 +17,16 @@ mod window;
 
 pub use baseline::Baselines;
 pub use data::Data;
-pub use evaluate::{Evaluate, EvaluateParams, GroupParam, IntervalParams, ScoredPart};
+pub use evaluate::{Evaluate, EvaluateParams, IntervalParams, ScoredPart};
 pub use forecast::{Forecast, ForecastParams, Next, Whole};
+pub use groups::GroupParam;
 pub use roles::Roles;
 pub(crate) use show::draw;
-pub use show::{Show, ShowParam};
+pub use show::{HeatmapParams, Show, ShowParam};
 pub use split::Splitting;
 pub use train::{
     AdamParams, AdamwParams, CosineParams, HuberParams, LossKind, LossName, LossParam, Monitor,
-    OptimizerKind, OptimizerName, OptimizerParam, Percent, PlateauParams, Restore, ScheduleKind,
+    OptimizerKind, OptimizerName, OptimizerParam, Percent, PlateauParams, Quantiles, Restore, ScheduleKind,
     ScheduleName, ScheduleParam, SgdParams, StepParams, StopParams, Strategy, TrainParams, Training, Warmup,
 };
 pub use window::Window;
@@ -86,6 +88,8 @@ pub struct Plan<'a> {
     pub available: Vec<(String, ValueKind)>,
     /// Ids of the cells so far that train a model.
     pub fits: Vec<String>,
+    /// Those of them that forecast quantiles, with their number.
+    pub quantile_fits: Vec<(String, usize)>,
     /// Names of the baselines so far.
     pub baselines: Vec<String>,
     /// Fits that an `evaluate` so far has taken.

@@ -2,7 +2,7 @@
 
 use super::CellRun;
 use crate::failure::Failure;
-use crate::metrics::{conformal, direction};
+use crate::metrics::{IntervalScore, conformal, direction};
 use crate::prepare::Prepared;
 use forge_core::history::{Forecasts, Level, Notice, Output, SkillTable, Table};
 
@@ -60,14 +60,14 @@ pub(super) fn directions(run: &mut CellRun<'_>, scored: &[Forecasts], levels: &[
     run.outputs.push(Output::Table { table });
 }
 
-/// Split-conformal intervals of every model and baseline, with what they covered.
+/// Gives every model and baseline its split-conformal intervals, and a table of what they covered.
 pub(super) fn intervals(
     run: &mut CellRun<'_>,
     levels: &[f64],
-    scored: &[Forecasts],
+    scored: &mut [Forecasts],
     val: &[Forecasts],
     prepared: &Prepared,
-) -> Result<(), Failure> {
+) -> Result<Output, Failure> {
     let mut rows = Vec::new();
     for forecasts in scored {
         let Some(calibration) = val.iter().find(|f| f.name == forecasts.name) else {
@@ -76,7 +76,9 @@ pub(super) fn intervals(
             continue;
         };
         for level in levels {
-            let score = conformal(prepared, calibration, forecasts, *level)?.score(forecasts);
+            let interval = conformal(prepared, calibration, forecasts, *level)?;
+            let score = IntervalScore::of(&interval, forecasts);
+            forecasts.intervals.push(interval);
             let (name, percent) = (forecasts.name.as_str(), level.to_string());
             run.result(&[name, "coverage", &percent], score.coverage);
             run.result(&[name, "width", &percent], score.width);
@@ -103,12 +105,11 @@ pub(super) fn intervals(
                    scored part";
     let head = ["forecast", "nominal", "coverage", "by step", "mean width", "Winkler score", "pinball loss"];
     let table = Table { caption: caption.into(), head: head.map(String::from).to_vec(), rows, numeric: 1 };
-    run.outputs.push(Output::Table { table });
-    Ok(())
+    Ok(Output::Table { table })
 }
 
 /// Five significant digits.
-fn number(value: Option<f64>) -> String {
+pub(super) fn number(value: Option<f64>) -> String {
     match value {
         Some(v) if v != 0.0 && v.is_finite() => {
             let decimals = (4 - v.abs().log10().floor() as i32).clamp(0, 12) as usize;

@@ -1,12 +1,14 @@
+use super::groups::{GroupParam, Grouped, ungrouped};
 use super::{CellKind, CellRun, Plan, missing, resolved, typed};
 use crate::failure::Failure;
+use crate::metrics::MetricParam;
 use crate::registry::Registry;
 use crate::spec::{ActionSpec, CellSpec, Spec};
 use crate::value::{Value, ValueKind};
-use forge_core::history::Output;
+use forge_core::history::{Notice, Output};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 /// `show`: figures in the report.
 #[derive(Clone, Copy, Debug)]
@@ -26,19 +28,40 @@ enum ShowParams {
 /// A figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[schemars(extend("x-later" = json!({
-    "error_by_horizon": "`forecast_fan` draws it in this version",
-    "residuals": "`forecast_fan` draws them in this version",
-})))]
 pub enum ShowParam {
     /// The series with its parts, and its autocorrelation.
     DataOverview,
     /// Loss and metrics by epoch.
     LearningCurves,
-    /// Forecast against what happened, with residuals and the error at each step ahead.
+    /// Forecast against what happened, with quantiles and intervals as bands, and residuals.
     ForecastFan,
+    /// The error at each step ahead.
+    ErrorByHorizon,
+    /// Residuals, where `forecast_fan` does not draw them.
+    Residuals,
     /// Scores of fits and baselines.
     SkillTable,
+    /// A metric over two groupings of the forecasts.
+    Heatmap(HeatmapParams),
+}
+
+/// What a heatmap shows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(example = HeatmapParams::default())]
+pub struct HeatmapParams {
+    /// Groups from left to right.
+    pub x: GroupParam,
+    /// Groups from top to bottom.
+    pub y: GroupParam,
+    /// The metric, in original units.
+    pub value: MetricParam,
+}
+
+impl Default for HeatmapParams {
+    fn default() -> Self {
+        HeatmapParams { x: GroupParam::Hour, y: GroupParam::Horizon, value: MetricParam::Mae }
+    }
 }
 
 impl ShowParam {
@@ -50,7 +73,11 @@ impl ShowParam {
         match self {
             ShowParam::DataOverview => ValueKind::Prepared,
             ShowParam::LearningCurves => ValueKind::Fit,
-            ShowParam::ForecastFan | ShowParam::SkillTable => ValueKind::Scores,
+            ShowParam::ForecastFan
+            | ShowParam::ErrorByHorizon
+            | ShowParam::Residuals
+            | ShowParam::SkillTable
+            | ShowParam::Heatmap(_) => ValueKind::Scores,
         }
     }
 }
@@ -98,13 +125,33 @@ impl CellKind for Show {
             ShowParams::Many(list) => list,
             ShowParams::One(one) => vec![one],
         };
-        for figure in list {
+        let fan = list.contains(&ShowParam::ForecastFan);
+        for figure in list.into_iter().filter(|figure| !(fan && *figure == ShowParam::Residuals)) {
+            if let ShowParam::Heatmap(map) = figure
+                && let Some(notice) = unsuited(run, map)
+            {
+                run.notices.push(notice);
+                continue;
+            }
             let mut outputs = draw(figure, run.earlier);
             run.outputs.append(&mut outputs);
         }
         run.summary = format!("{} figures", run.outputs.len());
         Ok(None)
     }
+}
+
+/// What keeps the rows out of the groups of a heatmap.
+fn unsuited(run: &CellRun<'_>, map: HeatmapParams) -> Option<Notice> {
+    let scores = run.earlier.iter().rev().find_map(|(_, value)| match value {
+        Value::Scores(scores) => Some(scores),
+        _ => None,
+    })?;
+    let columns = &scores.windows.columns;
+    [map.x, map.y].into_iter().find_map(|group| {
+        let reason = group.suits(&columns.prepared.time, columns.freq).err()?;
+        Some(ungrouped(group, &reason))
+    })
 }
 
 /// The figure's data, from the nearest values that have it.
@@ -126,6 +173,21 @@ pub fn draw(figure: ShowParam, earlier: &[(String, Value)]) -> Vec<Output> {
             axis: scores.windows.columns.prepared.axis.clone(),
             forecasts: scores.forecasts.clone(),
         }],
+        (ShowParam::Residuals, Some(Value::Scores(scores))) => vec![Output::Residuals {
+            axis: scores.windows.columns.prepared.axis.clone(),
+            forecasts: scores.forecasts.clone(),
+        }],
+        (ShowParam::ErrorByHorizon, Some(Value::Scores(scores))) => {
+            vec![Output::ErrorByHorizon { table: scores.table.clone() }]
+        }
+        (ShowParam::Heatmap(map), Some(Value::Scores(scores))) => {
+            let grouped = Grouped {
+                prepared: &scores.windows.columns.prepared,
+                forecasts: &scores.forecasts,
+                context: &scores.context,
+            };
+            vec![Output::Heatmap { heatmap: grouped.heatmap(map.value, map.x, map.y) }]
+        }
         (ShowParam::SkillTable, Some(Value::Scores(scores))) => vec![Output::from(scores.table.clone())],
         _ => Vec::new(),
     }

@@ -2,62 +2,95 @@
 
 use super::device::device;
 use super::fault::caught;
-use super::options::{Finished, Renderer, RunOptions};
+use super::options::{Finished, RunOptions};
 use super::plan::Planned;
-use super::{claims, lock, verdict};
-use crate::cells::{CellRun, ShowParam, draw};
+use super::session::Session;
+use super::{claims, seeds};
 use crate::failure::{Exit, Failure};
 use crate::registry::Registry;
-use crate::run::{
-    ActiveRun, Environment, EventLine, NewRun, Outcome, PlannedCell, RunEvent, RunState, SMOKE,
-    write_predictions,
-};
-use crate::spec::{ActionSpec, Address, CellSpec, Diagnostic, Path as SpecPath, Place, Spec};
-use crate::value::Value;
-use forge_core::Device;
-use forge_core::history::{
-    CellRecord, CellState, Fact, Forecasts, Level, Notebook, Notice, Output, SourceRecord, TimeAxis,
-};
-use serde_json::json;
+use crate::run::{ActiveRun, Environment, EventLine, Metrics, NewRun, Outcome, RunEvent, RunState, SMOKE};
+use crate::spec::{Address, Diagnostic, Spec};
+use forge_core::history::Notebook;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::path::Path;
+use std::sync::atomic::Ordering;
 
-/// Runs a planned spec.
+/// Runs a planned spec, once for each of its seeds.
 pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) -> Finished {
-    let spec = &planned.spec;
-    let mut finished = Finished { exit: Exit::Ok, dir: None, report: None, findings: None, verdict: None };
-    let title = spec.title.clone().unwrap_or_else(|| {
-        options.spec_path.file_stem().map_or("run".to_string(), |stem| stem.to_string_lossy().into_owned())
-    });
-    let overrides: Vec<String> = spec.document().overrides().map(str::to_string).collect();
-    let text = spec.document().text().as_bytes();
-    let tags: &[String] = if options.smoke { &[SMOKE.to_string()] } else { &[] };
-    let new = NewRun { title: &title, task: "forecast", spec: text, overrides: &overrides, tags };
-    let created = device(spec).and_then(|device| {
+    match planned.spec.seeds {
+        0 | 1 => once(planned, registry, &options, &RunPlace::of(planned, &options)),
+        _ => seeds::execute(planned, registry, &options),
+    }
+}
+
+/// What a run directory is made for.
+pub(super) struct RunPlace {
+    /// Title of the run.
+    pub title: String,
+    /// The values laid over the spec.
+    pub overrides: Vec<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// The run whose seeds this one is one of.
+    pub parent: Option<String>,
+    /// The command that reproduces it.
+    pub command: String,
+}
+
+impl RunPlace {
+    /// Of a run that the user asked for.
+    pub fn of(planned: &Planned, options: &RunOptions<'_>) -> Self {
+        let spec = &planned.spec;
+        let stem = || options.spec_path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        RunPlace {
+            title: spec.title.clone().or_else(stem).unwrap_or_else(|| "run".to_string()),
+            overrides: spec.document().overrides().map(str::to_string).collect(),
+            tags: if options.smoke { vec![SMOKE.to_string()] } else { Vec::new() },
+            parent: None,
+            command: options.command.clone(),
+        }
+    }
+
+    /// The run directory: that of a run that can go on, or a new one. The subscriber hears of it.
+    pub fn open(&self, spec: &Spec, options: &RunOptions<'_>) -> Result<ActiveRun, Failure> {
+        let new = NewRun {
+            title: &self.title,
+            task: "forecast",
+            spec: spec.document().text().as_bytes(),
+            overrides: &self.overrides,
+            tags: &self.tags,
+            parent: self.parent.as_deref(),
+        };
         let resumed = if options.fresh { None } else { options.home.resume_run(&new)? };
         let active = match resumed {
             Some(active) => active,
             None => options.home.create_run(&new, jiff::Timestamp::now())?,
         };
-        Ok((device, active))
-    });
+        if let Some(subscriber) = options.subscriber.clone() {
+            // Said before anyone could listen: what the run is called.
+            let began = |line: &&EventLine| matches!(line.event, RunEvent::RunStarted { .. });
+            active.dir().events().iter().flatten().rfind(began).iter().for_each(|line| subscriber(line));
+            active.events().subscribe(Box::new(move |line| subscriber(line)));
+        }
+        Ok(active)
+    }
+}
+
+/// Runs a planned spec with one seed.
+pub(super) fn once(
+    planned: &Planned,
+    registry: &Registry,
+    options: &RunOptions<'_>,
+    place: &RunPlace,
+) -> Finished {
+    let spec = &planned.spec;
+    let mut finished = Finished { exit: Exit::Ok, dir: None, report: None, findings: None, verdict: None };
+    spec.threads.into_iter().for_each(forge_core::set_threads);
+    let created = device(spec).and_then(|device| Ok((device, place.open(spec, options)?)));
     let (device, active) = match created {
         Ok(created) => created,
-        Err(failure) => {
-            finished.exit = failure.exit;
-            finished.findings = Some(spec.document().diagnostics(vec![*failure.finding]));
-            return finished;
-        }
+        Err(failure) => return finished.failed(spec, failure),
     };
-    if let Some(subscriber) = options.subscriber {
-        // Said before anyone could listen: what the run is called.
-        let began = |line: &&EventLine| matches!(line.event, RunEvent::RunStarted { .. });
-        active.dir().events().iter().flatten().rfind(began).iter().for_each(|line| subscriber(line));
-        active.events().subscribe(subscriber);
-    }
     let mut session = Session {
         spec,
         registry,
@@ -72,58 +105,74 @@ pub fn execute(planned: &Planned, registry: &Registry, options: RunOptions<'_>) 
         results: BTreeMap::new(),
         sources: Vec::new(),
         states: Vec::new(),
-        notebook: Notebook::new(title),
+        notebook: Notebook::new(&place.title),
     };
-    let environment = Environment::capture(&session.device.name(), 1, &[spec.seed]);
+    let environment = Environment::capture(&session.device.name(), forge_core::threads(), &[spec.seed]);
     session.notebook.environment = environment.facts();
-    session.notebook.reproduce = options.command;
+    session.notebook.reproduce.clone_from(&place.command);
     let outcome = session.begin(&environment);
     let outcome = outcome.and_then(|()| caught("the run", || session.run_cells(planned)));
     let outcome = outcome.and_then(|()| session.finish_notebook());
     let written = caught("the report", || session.write(options.render));
-    let (mut notebook, dir) = (session.notebook, active.dir().clone());
+    let (mut notebook, results) = (session.notebook, session.results);
     finished.verdict = notebook.verdict.take().map(|v| v.text);
     let broken_claims = claims::findings(spec, &notebook.asserts);
-    let metrics = headline(session.results);
     match (outcome, written) {
-        (Err(failure), _) | (Ok(()), Err(failure)) => {
-            finished.exit = failure.exit;
-            finished.findings = Some(spec.document().diagnostics(vec![*failure.finding]));
-        }
+        (Err(failure), _) | (Ok(()), Err(failure)) => finished = finished.failed(spec, failure),
         (Ok(()), Ok(report)) => finished.report = report,
     }
-    if finished.report.is_none() {
-        finished.report = Some(dir.path().join("report.html")).filter(|path| path.is_file());
+    finished.close(spec, active, options, broken_claims, (headline(results), BTreeMap::new()))
+}
+
+impl Finished {
+    /// The same ending, with what went wrong.
+    pub(super) fn failed(mut self, spec: &Spec, failure: Failure) -> Self {
+        self.exit = failure.exit;
+        self.findings = Some(spec.document().diagnostics(vec![*failure.finding]));
+        self
     }
-    if finished.exit == Exit::Ok && options.interrupt.load(Ordering::Relaxed) {
-        finished.exit = Exit::Interrupted;
+
+    /// Ends the run directory with the headline metrics and, of several seeds, their spread.
+    pub(super) fn close(
+        mut self,
+        spec: &Spec,
+        active: ActiveRun,
+        options: &RunOptions<'_>,
+        broken_claims: Vec<Diagnostic>,
+        (metrics, spread): (Metrics, Metrics),
+    ) -> Self {
+        let dir = active.dir().clone();
+        if self.report.is_none() {
+            self.report = Some(dir.path().join("report.html")).filter(|path| path.is_file());
+        }
+        if self.exit == Exit::Ok && options.interrupt.load(Ordering::Relaxed) {
+            self.exit = Exit::Interrupted;
+        }
+        if self.exit == Exit::Ok && !broken_claims.is_empty() {
+            self.exit = Exit::Assert;
+            self.findings = Some(spec.document().diagnostics(broken_claims));
+        }
+        let state = match self.exit {
+            Exit::Ok | Exit::Assert => RunState::Finished,
+            Exit::Interrupted => RunState::Interrupted,
+            _ => RunState::Failed,
+        };
+        let mut ending = Outcome::new(state, self.exit.code());
+        (ending.metrics, ending.spread) = (metrics, spread);
+        ending.verdict = self.verdict.clone();
+        if let Err(error) = active.finish(ending)
+            && self.findings.is_none()
+        {
+            self = self.failed(spec, Failure::from(error));
+        }
+        self.dir = Some(dir);
+        self
     }
-    if finished.exit == Exit::Ok && !broken_claims.is_empty() {
-        finished.exit = Exit::Assert;
-        finished.findings = Some(spec.document().diagnostics(broken_claims));
-    }
-    let state = match finished.exit {
-        Exit::Ok | Exit::Assert => RunState::Finished,
-        Exit::Interrupted => RunState::Interrupted,
-        _ => RunState::Failed,
-    };
-    let mut ending = Outcome::new(state, finished.exit.code());
-    ending.metrics = metrics;
-    ending.verdict = finished.verdict.clone();
-    if let Err(error) = active.finish(ending)
-        && finished.findings.is_none()
-    {
-        let failure = Failure::from(error);
-        finished.exit = failure.exit;
-        finished.findings = Some(spec.document().diagnostics(vec![*failure.finding]));
-    }
-    finished.dir = Some(dir);
-    finished
 }
 
 /// The results that say how a run went: scores and plain skill, without the training metrics and the skill against each
 /// single baseline.
-fn headline(results: BTreeMap<String, Option<f64>>) -> BTreeMap<String, Option<f64>> {
+pub(super) fn headline(results: BTreeMap<String, Option<f64>>) -> BTreeMap<String, Option<f64>> {
     let chief = |address: &String| {
         let parts: Vec<String> = address.parse::<Address>().map_or(Vec::new(), |a| a.parts().to_vec());
         match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -133,315 +182,4 @@ fn headline(results: BTreeMap<String, Option<f64>>) -> BTreeMap<String, Option<f
         }
     };
     results.into_iter().filter(|(address, _)| chief(address)).collect()
-}
-
-/// A run under way.
-struct Session<'a> {
-    spec: &'a Spec,
-    registry: &'a Registry,
-    active: &'a ActiveRun,
-    base: &'a Path,
-    device: Device,
-    interrupt: &'a Arc<AtomicBool>,
-    strict: bool,
-    smoke: bool,
-    values: Vec<(String, Value)>,
-    results: BTreeMap<String, Option<f64>>,
-    sources: Vec<SourceRecord>,
-    states: Vec<CellState>,
-    notebook: Notebook,
-}
-
-impl Session<'_> {
-    fn begin(&mut self, environment: &Environment) -> Result<(), Failure> {
-        if let Some(was) = self.active.resumed() {
-            self.active.events().emit(RunEvent::RunResumed { run: self.active.record().id.clone(), was })?;
-        }
-        self.active.write_environment(environment)?;
-        let planned = |cell: &CellSpec| PlannedCell {
-            id: cell.id.clone(),
-            actions: cell.actions.iter().map(|a| a.name.clone()).collect(),
-        };
-        self.active.events().emit(RunEvent::Plan { cells: self.spec.cells.iter().map(planned).collect() })?;
-        if self.smoke {
-            let text = "a smoke run: only a few steps were trained, so its numbers mean nothing";
-            self.notice(None, Notice { code: String::new(), level: Level::Note, text: text.into() })?;
-        }
-        if self.spec.threads.is_some_and(|threads| threads > 1) {
-            let text = "this version computes on one thread, whatever `threads` says; the result is the same";
-            self.notice(None, Notice { code: String::new(), level: Level::Note, text: text.into() })?;
-        }
-        Ok(())
-    }
-
-    fn run_cells(&mut self, planned: &Planned) -> Result<(), Failure> {
-        let mut cells: Vec<CellSpec> = self.spec.cells.clone();
-        if planned.evaluate_rest {
-            cells.push(implied("evaluate", json!({})));
-        }
-        let mut failure = None;
-        for cell in &cells {
-            if failure.is_some() || self.interrupt.load(Ordering::Relaxed) {
-                self.record(cell, CellState::Skipped, Vec::new());
-                continue;
-            }
-            failure = self.run_cell(cell).err();
-        }
-        match failure {
-            Some(failure) => Err(failure),
-            None => {
-                if planned.show_usual {
-                    self.show_usual();
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn run_cell(&mut self, cell: &CellSpec) -> Result<(), Failure> {
-        let clock = Instant::now();
-        let events = self.active.events().clone();
-        let actions: Vec<String> = cell.actions.iter().map(|a| a.name.clone()).collect();
-        events.emit(RunEvent::CellStarted { id: cell.id.clone(), actions })?;
-        let (mut outputs, mut notices, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
-        let mut results = BTreeMap::new();
-        let before = self.values.len();
-        let mut result = Ok(());
-        for kind in self.registry.kinds_of(cell) {
-            let mut run = CellRun {
-                spec: self.spec,
-                cell,
-                registry: self.registry,
-                // A cell's own earlier actions count: `evaluate` with `show` in one cell.
-                earlier: &self.values,
-                base: self.base,
-                active: self.active,
-                device: &self.device,
-                interrupt: self.interrupt,
-                smoke: self.smoke,
-                outputs: Vec::new(),
-                notices: Vec::new(),
-                sources: Vec::new(),
-                results: BTreeMap::new(),
-                summary: String::new(),
-            };
-            let given = caught(&format!("cell `{}`", cell.id), || kind.run(&mut run));
-            outputs.append(&mut run.outputs);
-            notices.append(&mut run.notices);
-            results.append(&mut run.results);
-            summaries.extend(Some(run.summary).filter(|s| !s.is_empty()));
-            let sources = run.sources;
-            self.sources.extend(sources);
-            match given {
-                Ok(value) => self.values.extend(value.map(|value| (cell.id.clone(), value))),
-                Err(failure) => {
-                    self.values.truncate(before);
-                    result = Err(failure);
-                    break;
-                }
-            }
-        }
-        let summary = summaries.join("; ");
-        if cell.md.is_some() && result.is_ok() {
-            match self.prose(cell) {
-                Ok(markdown) => outputs.push(Output::Prose { markdown }),
-                Err(failure) => result = Err(failure),
-            }
-        }
-        for (name, value) in &results {
-            let name = name.strip_prefix(&format!("{}.", cell.id)).unwrap_or(name).to_string();
-            events.emit(RunEvent::Metric { id: cell.id.clone(), name, value: *value })?;
-        }
-        self.results.extend(results);
-        for notice in notices {
-            let warning = (self.strict && notice.level == Level::Warning).then(|| notice.clone());
-            self.notice(Some(&cell.id), notice)?;
-            if let Some(warning) = warning.filter(|_| result.is_ok()) {
-                self.values.truncate(before);
-                result = Err(too_strict(&warning));
-            }
-        }
-        let seconds = clock.elapsed().as_secs_f64();
-        match result {
-            Ok(()) => {
-                events.emit(RunEvent::CellFinished { id: cell.id.clone(), seconds, summary })?;
-                self.record(cell, CellState::Ran { seconds }, outputs);
-                Ok(())
-            }
-            Err(failure) => {
-                let failure = self.placed(failure, cell);
-                let message = match &failure.finding.place {
-                    Some(Place::Data(place)) => format!("{place}: {}", failure.finding.message),
-                    _ => failure.finding.message.clone(),
-                };
-                events.emit(RunEvent::CellFailed { id: cell.id.clone(), message: message.clone() })?;
-                self.record(cell, CellState::Failed { message }, outputs);
-                Err(failure)
-            }
-        }
-    }
-
-    fn prose(&self, cell: &CellSpec) -> Result<String, Failure> {
-        // The plan has refused what nothing computes; what the data left open is undefined.
-        let lookup = |address: &str| Some(self.results.get(address).copied().flatten().unwrap_or(f64::NAN));
-        self.spec.prose(cell, lookup).map_err(|findings| match findings.items().first() {
-            Some(finding) => Failure::from(finding.clone()),
-            None => CellRun::fault("the prose could not be filled in"),
-        })
-    }
-
-    /// A failure whose finding names the cell, and points at it where the finding has no place of its own.
-    fn placed(&self, mut failure: Failure, cell: &CellSpec) -> Failure {
-        let document = self.spec.document();
-        let place = cell.actions.first().map(|action| document.key_place_of(&action.path));
-        match (&failure.finding.place, place) {
-            (None, Some(place)) => failure.finding.place = Some(place),
-            (Some(Place::Data(_)), Some(place)) if failure.finding.context.is_empty() => {
-                failure.finding.context.push((place, "in this cell".into()));
-            }
-            _ => {}
-        }
-        failure.finding.cell.get_or_insert_with(|| cell.id.clone());
-        failure
-    }
-
-    fn record(&mut self, cell: &CellSpec, state: CellState, outputs: Vec<Output>) {
-        self.states.push(state.clone());
-        self.notebook.cells.push(CellRecord {
-            id: cell.id.clone(),
-            actions: cell.actions.iter().map(|a| a.name.clone()).collect(),
-            source: cell.source.clone(),
-            line: (!cell.source.is_empty()).then_some(cell.line),
-            state,
-            outputs,
-        });
-    }
-
-    fn show_usual(&mut self) {
-        // The skill table stands in the cell that computed it.
-        let figures = ShowParam::FORECAST.into_iter().filter(|f| *f != ShowParam::SkillTable);
-        let outputs: Vec<Output> = figures.flat_map(|figure| draw(figure, &self.values)).collect();
-        if !outputs.is_empty() {
-            let cell = implied("show", json!([]));
-            self.record(&cell, CellState::Ran { seconds: 0.0 }, outputs);
-        }
-    }
-
-    fn notice(&mut self, cell: Option<&str>, notice: Notice) -> Result<(), Failure> {
-        self.active.events().emit(RunEvent::Guard {
-            id: cell.map(str::to_string),
-            code: notice.code.clone(),
-            level: notice.level,
-            text: notice.text.clone(),
-        })?;
-        self.notebook.notices.push(notice);
-        Ok(())
-    }
-
-    /// Verdict, claims and facts.
-    fn finish_notebook(&mut self) -> Result<(), Failure> {
-        self.notebook.verdict = self.values.iter().rev().find_map(|(_, value)| match value {
-            Value::Scores(scores) => verdict::of(&scores.table),
-            _ => None,
-        });
-        if self.interrupt.load(Ordering::Relaxed) {
-            // Claims are about a run that reached its end.
-            return Ok(());
-        }
-        self.notebook.asserts = claims::outcomes(self.spec, &self.results);
-        for outcome in &self.notebook.asserts {
-            self.active.events().emit(RunEvent::Assert {
-                claim: outcome.claim.clone(),
-                held: outcome.held,
-                found: outcome.found.clone(),
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Everything that a run leaves behind, as far as it came.
-    fn write(&mut self, render: Renderer<'_>) -> Result<Option<PathBuf>, Failure> {
-        let dir = self.active.dir();
-        let cells = lock::resolve(self.spec, self.registry);
-        dir.write_json("spec.lock.json", &lock::lock(self.spec, &cells, &self.states))?;
-        dir.write_sources(&self.sources)?;
-        if let Some((axis, forecasts)) = self.forecasts() {
-            write_predictions(dir.predictions_file(), &forecasts, &axis)?;
-        }
-        self.notebook.resolved_spec = lock::yaml(self.spec, &cells);
-        self.notebook.sources = self.sources.clone();
-        self.notebook.facts = self.facts();
-        dir.write_notebook(&self.notebook)?;
-        render(&self.notebook, dir).map(Some).map_err(|message| {
-            Failure::new(Exit::Resource, Diagnostic::error("E0703", format!("the report: {message}")))
-        })
-    }
-
-    /// All forecasts of the run, on the axis of the last windows.
-    fn forecasts(&self) -> Option<(TimeAxis, Vec<Forecasts>)> {
-        let mut axis = None;
-        let mut all = Vec::new();
-        for (_, value) in &self.values {
-            let data = match value {
-                Value::Fit(fit) => &fit.forecasts,
-                Value::Forecasts(data) => data,
-                // Baselines that `evaluate` added by itself.
-                Value::Scores(scores) => {
-                    all.extend(scores.forecasts.iter().cloned());
-                    continue;
-                }
-                _ => continue,
-            };
-            axis = Some(data.windows.columns.prepared.axis.clone());
-            all.extend(data.val.iter().chain(&data.test).cloned());
-        }
-        let mut unique: Vec<Forecasts> = Vec::new();
-        for f in all {
-            if !unique.iter().any(|u| u.name == f.name && u.part == f.part && u.horizon == f.horizon) {
-                unique.push(f);
-            }
-        }
-        axis.map(|axis| (axis, unique))
-    }
-
-    fn facts(&self) -> Vec<Fact> {
-        let record = self.active.record();
-        let mut facts = Vec::new();
-        for source in &self.sources {
-            facts.push(Fact::new("data", &source.location).detail(format!("BLAKE3 {}", source.digest)));
-            facts.push(Fact::new("rows", source.rows.to_string()));
-            if let Some((first, last)) = &source.range {
-                facts.push(Fact::new("dates", format!("{first} … {last}")));
-            }
-        }
-        facts.push(Fact::new("device", self.device.name()));
-        facts.push(Fact::new("seed", self.spec.seed.to_string()));
-        facts.push(Fact::new("started", record.started.strftime("%Y-%m-%d %H:%M UTC").to_string()));
-        let seconds: f64 =
-            self.states.iter().map(|s| if let CellState::Ran { seconds } = s { *seconds } else { 0.0 }).sum();
-        facts.push(Fact::new("time", format!("{seconds:.1} s")));
-        facts.push(Fact::new("run", &record.id));
-        facts
-    }
-}
-
-/// A warning as the error that `--strict` makes of it.
-fn too_strict(warning: &Notice) -> Failure {
-    const GUARDS: [&str; 8] = ["L05", "L06", "L07", "L09", "L10", "L11", "L12", "L13"];
-    let guard = GUARDS.into_iter().find(|code| *code == warning.code);
-    let (exit, code) = guard.map_or((Exit::Data, "E0390"), |code| (Exit::Leak, code));
-    let finding = Diagnostic::error(code, warning.text.clone());
-    Failure::new(exit, finding.help("`--strict` makes an error of this warning"))
-}
-
-/// A cell that the spec does not write.
-fn implied(action: &str, params: serde_json::Value) -> CellSpec {
-    CellSpec {
-        id: action.to_string(),
-        actions: vec![ActionSpec { name: action.to_string(), params, path: SpecPath::root().key(action) }],
-        md: None,
-        from: Vec::new(),
-        line: 0,
-        source: String::new(),
-    }
 }

@@ -36,7 +36,7 @@ pub struct ExplainedModel {
     pub layers: String,
     /// Shape of a batch of inputs: `[batch, lookback, columns]`, the batch as 0.
     pub input: [usize; 3],
-    /// Numbers that it gives for each window: horizon × targets.
+    /// Numbers that it gives for each window: horizon × targets × quantiles.
     pub outputs: usize,
     /// Trainable scalars.
     pub parameters: usize,

@@ -62,7 +62,7 @@ pub fn lock(spec: &Spec, cells: &[ResolvedCell], states: &[CellState]) -> Value 
         }
         entry
     };
-    json!({
+    let mut lock = json!({
         "schema": 1,
         "forge": 1,
         "title": spec.title,
@@ -71,7 +71,11 @@ pub fn lock(spec: &Spec, cells: &[ResolvedCell], states: &[CellState]) -> Value 
         "device": spec.device,
         "overrides": spec.document().overrides().collect::<Vec<_>>(),
         "cells": cells.iter().enumerate().map(cell).collect::<Vec<_>>(),
-    })
+    });
+    if spec.seeds > 1 {
+        lock["seeds"] = json!(spec.seeds);
+    }
+    lock
 }
 
 /// The resolved spec as a spec: running it gives the same run.
@@ -83,6 +87,9 @@ pub fn yaml(spec: &Spec, cells: &[ResolvedCell]) -> String {
     }
     top.insert("task".into(), json!(spec.task));
     top.insert("seed".into(), json!(spec.seed));
+    if spec.seeds > 1 {
+        top.insert("seeds".into(), json!(spec.seeds));
+    }
     top.insert("device".into(), json!(spec.device));
     let cell = |(spec, cell): (&CellSpec, &ResolvedCell)| {
         let mut map = Map::new();

@@ -8,7 +8,10 @@ mod fault;
 mod lock;
 mod options;
 mod plan;
+mod seeds;
+mod session;
 mod size;
+mod spread;
 mod verdict;
 
 pub use execute::execute;

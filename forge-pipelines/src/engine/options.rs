@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 pub type Renderer<'a> = &'a dyn Fn(&Notebook, &RunDir) -> Result<PathBuf, String>;
 
 /// Something that is shown every event of a run, from whichever thread it comes.
-pub type Subscriber = Box<dyn Fn(&EventLine) + Send + Sync>;
+pub type Subscriber = Arc<dyn Fn(&EventLine) + Send + Sync>;
 
 /// What surrounds a run.
 pub struct RunOptions<'a> {

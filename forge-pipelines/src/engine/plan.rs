@@ -31,6 +31,7 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
         findings: Vec::new(),
         available: Vec::new(),
         fits: Vec::new(),
+        quantile_fits: Vec::new(),
         baselines: Vec::new(),
         evaluated: Vec::new(),
         results: Vec::new(),

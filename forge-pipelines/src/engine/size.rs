@@ -23,10 +23,12 @@ pub(super) fn model_shape(cells: &[ResolvedCell]) -> Option<ModelShape> {
     };
     let targets = columns("target").filter(|n| *n > 0)?;
     let features = targets + columns("past")? + columns("future")?;
+    let loss = cells.last()?.actions.get("train").and_then(|train| train.get("loss"));
+    let quantiles = loss.and_then(|loss| loss.get("quantile")?.as_array()).map_or(1, Vec::len);
     Some(ModelShape {
         lookback: size("lookback")?,
         features,
-        outputs: size("horizon")?.checked_mul(targets)?,
+        outputs: size("horizon")?.checked_mul(targets)?.checked_mul(quantiles)?,
     })
 }
 

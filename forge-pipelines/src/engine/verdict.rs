@@ -10,12 +10,9 @@ const SPOKEN: [&str; 5] = ["rmse", "mae", "mase", "mse", "smape"];
 
 /// The verdict on a table of scores; none without a fit.
 pub fn of(table: &SkillTable) -> Option<Verdict> {
-    let fits = || table.scores.iter().filter(|s| s.kind == ForecastKind::Fit);
-    let metric = SPOKEN.into_iter().find(|m| fits().any(|s| s.metric(m).is_some()))?;
-    let value = |s: &&Score| s.metric(metric).unwrap_or(f64::INFINITY);
-    let best = fits().min_by(|a, b| value(a).total_cmp(&value(b)))?;
-    let found = best.metric(metric)?;
-    let (name, upper) = (&best.name, metric.to_uppercase());
+    let (name, metric) = subject(table)?;
+    let found = table.score(name)?.metric(metric)?;
+    let upper = metric.to_uppercase();
     let part = table.part.name();
     let Some(baseline) = table.reference_for(metric).or_else(|| hardest(table, metric)) else {
         let text = format!("{name}: {part} {upper} {}; no baseline to compare with", digits(found));
@@ -41,6 +38,15 @@ pub fn of(table: &SkillTable) -> Option<Verdict> {
     Some(Verdict { level, text })
 }
 
+/// The best fit, and the metric by which it is.
+pub(super) fn subject(table: &SkillTable) -> Option<(&str, &'static str)> {
+    let fits = || table.scores.iter().filter(|s| s.kind == ForecastKind::Fit);
+    let metric = SPOKEN.into_iter().find(|m| fits().any(|s| s.metric(m).is_some()))?;
+    let value = |s: &&Score| s.metric(metric).unwrap_or(f64::INFINITY);
+    let best = fits().min_by(|a, b| value(a).total_cmp(&value(b)))?;
+    Some((&best.name, metric))
+}
+
 /// Without a validation part that chooses it: the baseline that is best on the scored part itself, which favours none of
 /// the fits.
 fn hardest<'a>(table: &'a SkillTable, metric: &str) -> Option<&'a str> {
@@ -55,7 +61,7 @@ fn percent(share: f64) -> String {
 }
 
 /// Four significant digits.
-fn digits(value: f64) -> String {
+pub(super) fn digits(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
     }

@@ -73,6 +73,8 @@ mod tests {
             origins: (10..399).collect(),
             actual,
             predicted,
+            quantiles: Vec::new(),
+            intervals: Vec::new(),
         };
         (forecasts, levels)
     }

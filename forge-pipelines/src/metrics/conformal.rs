@@ -2,20 +2,9 @@
 
 use crate::data_error::{DataError, Problem};
 use crate::prepare::Prepared;
-use forge_core::history::Forecasts;
-
-/// Intervals of one level about the forecasts of one model or baseline.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Intervals {
-    /// Name, as in [`Forecasts::name`].
-    pub name: String,
-    /// Nominal coverage in percent.
-    pub level: f64,
-    /// Lower ends, as [`Forecasts::predicted`]; NaN where there are too few validation rows for the level.
-    pub low: Vec<f64>,
-    /// Upper ends.
-    pub high: Vec<f64>,
-}
+use crate::transforms::FittedChain;
+use forge_core::history::{Forecasts, Interval};
+use serde::{Deserialize, Serialize};
 
 /// How intervals did on the part that was scored.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,13 +21,76 @@ pub struct IntervalScore {
     pub winkler: Option<f64>,
 }
 
+/// Half-widths of intervals: what a model file keeps, so that its forecasts have intervals without the validation rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Margins {
+    /// Nominal coverage in percent.
+    pub level: f64,
+    /// By step ahead, then target, in the space of [`FittedChain::pointwise`]; `None` where there were too few validation
+    /// rows for the level.
+    pub margins: Vec<Option<f64>>,
+}
+
+impl Margins {
+    /// The margins that the errors of `val`, forecasts on the validation part, ask for at a `level` in percent.
+    ///
+    /// For each target and step ahead: the k-th smallest of the n absolute errors, k = ⌈(n + 1) level⌉, so that, were the
+    /// errors exchangeable, a new one would be no larger with at least that probability (Vovk and others, 2005). With
+    /// k > n there is no interval. Errors are taken after those transforms of the target that map value to value, in front
+    /// of any difference: about prices with a `log`, so that the interval grows with the price, and is taken back the same
+    /// way.
+    pub fn of(chains: &[&FittedChain], val: &Forecasts, level: f64) -> Margins {
+        let mut margins = vec![None; val.horizon * val.targets.len()];
+        for (k, chain) in chains.iter().enumerate().take(val.targets.len()) {
+            let space = chain.pointwise();
+            for step in 0..val.horizon {
+                let (actual, predicted): (Vec<f64>, Vec<f64>) =
+                    val.at_step(step, k).map(|(_, y, f)| (y, f)).unzip();
+                let (actual, predicted) = (space.apply(&actual), space.apply(&predicted));
+                let errors = actual.iter().zip(&predicted).map(|(y, f)| (y - f).abs());
+                let mut errors: Vec<f64> = errors.filter(|e| !e.is_nan()).collect();
+                errors.sort_by(f64::total_cmp);
+                // Percentages such as 95 are not exact in binary: 0.95 * 100 must not round up to 96.
+                let rank = ((errors.len() + 1) as f64 * level / 100.0 - 1e-9).ceil() as usize;
+                let margin = rank.checked_sub(1).and_then(|k| errors.get(k)).copied();
+                margins[step * val.targets.len() + k] = margin.filter(|m| m.is_finite());
+            }
+        }
+        Margins { level, margins }
+    }
+
+    /// The intervals about forecasts, `[origin, step, target]` in original units.
+    pub fn about(&self, chains: &[&FittedChain], predicted: &[f64]) -> Interval {
+        let mut interval = Interval {
+            level: self.level,
+            low: vec![f64::NAN; predicted.len()],
+            high: vec![f64::NAN; predicted.len()],
+        };
+        for (k, chain) in chains.iter().enumerate() {
+            let space = chain.pointwise();
+            let own = |i: &usize| i % chains.len() == k;
+            let places: Vec<usize> = (0..predicted.len()).filter(own).collect();
+            let centre: Vec<f64> = places.iter().map(|i| predicted[*i]).collect();
+            let centre = space.apply(&centre);
+            let margin = |i: usize| self.margins.get(i % self.margins.len().max(1)).copied().flatten();
+            let end = |sign: f64| {
+                let ends = centre.iter().zip(&places);
+                let mut ends: Vec<f64> =
+                    ends.map(|(c, i)| margin(*i).map_or(f64::NAN, |m| c + sign * m)).collect();
+                space.invert(&mut ends, &[]);
+                ends
+            };
+            for ((below, above), i) in end(-1.0).into_iter().zip(end(1.0)).zip(&places) {
+                // A transform may turn the order around.
+                (interval.low[*i], interval.high[*i]) = (below.min(above), below.max(above));
+            }
+        }
+        interval
+    }
+}
+
 /// Intervals of a `level` (in percent) about `test`, from the errors of `val`, forecasts of the same model on the
-/// validation part.
-///
-/// For each target and step ahead: the k-th smallest of the n absolute errors, k = ⌈(n + 1) level⌉, so that, were the errors
-/// exchangeable, a new one would be no larger with at least that probability (Vovk and others, 2005). With k > n there is
-/// no interval. Errors are taken after those transforms of the target that map value to value, in front of any difference:
-/// about prices with a `log`, so that the interval grows with the price, and is taken back the same way.
+/// validation part: see [`Margins::of`].
 ///
 /// # Errors
 /// `E0370` when horizon or targets differ.
@@ -47,63 +99,28 @@ pub fn conformal(
     val: &Forecasts,
     test: &Forecasts,
     level: f64,
-) -> Result<Intervals, DataError> {
+) -> Result<Interval, DataError> {
     if val.horizon != test.horizon || val.targets != test.targets {
         let reason = format!("`{}` has other forecasts on validation than on test", test.name);
         return Err(Problem::NotComparable { reason }.into());
     }
-    let mut low = vec![f64::NAN; test.predicted.len()];
-    let mut high = low.clone();
-    for (k, column) in prepared.targets().iter().enumerate().take(test.targets.len()) {
-        let space = column.chain.pointwise();
-        for step in 0..test.horizon {
-            let (_, actual, predicted) = unzip(val.at_step(step, k));
-            let (actual, predicted) = (space.apply(&actual), space.apply(&predicted));
-            let mut errors: Vec<f64> =
-                actual.iter().zip(&predicted).map(|(y, f)| (y - f).abs()).filter(|e| !e.is_nan()).collect();
-            errors.sort_by(f64::total_cmp);
-            // Percentages such as 95 are not exact in binary: 0.95 * 100 must not round up to 96.
-            let rank = ((errors.len() + 1) as f64 * level / 100.0 - 1e-9).ceil() as usize;
-            let Some(margin) = rank.checked_sub(1).and_then(|k| errors.get(k)) else { continue };
-            let (_, _, centre) = unzip(test.at_step(step, k));
-            let centre = space.apply(&centre);
-            let end = |offset: f64| {
-                let mut end: Vec<f64> = centre.iter().map(|c| c + offset).collect();
-                space.invert(&mut end, &[]);
-                end
-            };
-            for (o, (below, above)) in end(-margin).into_iter().zip(end(*margin)).enumerate() {
-                let i = test.index(o, step, k);
-                // A transform may turn the order around.
-                (low[i], high[i]) = (below.min(above), below.max(above));
-            }
-        }
-    }
-    Ok(Intervals { name: test.name.clone(), level, low, high })
+    let chains = prepared.target_chains();
+    Ok(Margins::of(&chains, val, level).about(&chains, &test.predicted))
 }
 
-fn unzip(steps: impl Iterator<Item = (usize, f64, f64)>) -> (Vec<usize>, Vec<f64>, Vec<f64>) {
-    let (mut rows, mut actual, mut predicted) = (Vec::new(), Vec::new(), Vec::new());
-    for (row, y, f) in steps {
-        rows.push(row);
-        actual.push(y);
-        predicted.push(f);
-    }
-    (rows, actual, predicted)
-}
-
-impl Intervals {
-    /// Coverage, width and losses on what happened.
-    pub fn score(&self, test: &Forecasts) -> IntervalScore {
-        let alpha = 1.0 - self.level / 100.0;
-        let known =
-            |i: &usize| test.actual[*i].is_finite() && self.low[*i].is_finite() && self.high[*i].is_finite();
+impl IntervalScore {
+    /// Coverage, width and losses of an interval on what happened.
+    pub fn of(interval: &Interval, test: &Forecasts) -> IntervalScore {
+        let alpha = 1.0 - interval.level / 100.0;
+        let known = |i: &usize| {
+            test.actual[*i].is_finite() && interval.low[*i].is_finite() && interval.high[*i].is_finite()
+        };
         let mean = |rows: &[usize], term: &dyn Fn(f64, f64, f64) -> f64| {
-            let terms = rows.iter().map(|i| term(test.actual[*i], self.low[*i], self.high[*i]));
+            let terms = rows.iter().map(|i| term(test.actual[*i], interval.low[*i], interval.high[*i]));
             (!rows.is_empty()).then(|| terms.sum::<f64>() / rows.len() as f64)
         };
         let covered = |y: f64, low: f64, high: f64| f64::from(u8::from(low <= y && y <= high));
-        let all: Vec<usize> = (0..test.actual.len().min(self.low.len())).filter(known).collect();
+        let all: Vec<usize> = (0..test.actual.len().min(interval.low.len())).filter(known).collect();
         let at_step = |step: usize| {
             let of_step = |i: &usize| (i / test.targets.len().max(1)) % test.horizon.max(1) == step;
             mean(&all.iter().copied().filter(of_step).collect::<Vec<_>>(), &covered)

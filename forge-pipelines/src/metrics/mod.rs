@@ -8,10 +8,11 @@ mod direction;
 mod errors;
 mod relative;
 mod score;
+mod spread;
 
-pub use conformal::{IntervalScore, Intervals, conformal};
+pub use conformal::{IntervalScore, Margins, conformal};
 pub use direction::{Direction, direction};
-pub use score::{ScoreContext, score};
+pub use score::{ScoreContext, by_group, score};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,14 @@ pub struct Sample {
     pub scales: Vec<Option<f64>>,
     /// In-sample square scale of each target: see [`seasonal_square_scale`].
     pub square_scales: Vec<Option<f64>>,
+    /// Levels of the forecast quantiles, ascending; empty for point forecasts.
+    pub levels: Vec<f64>,
+    /// The quantiles of each pair, as many as there are levels one after the other, as [`Sample::targets`] else.
+    pub quantiles: Vec<Vec<f64>>,
+    /// How likely a value is below the interval of [`Sample::ends`], and above; `None` without an interval.
+    pub tails: Option<(f64, f64)>,
+    /// Both ends of the interval of each pair, as [`Sample::targets`].
+    pub ends: Vec<Vec<(f64, f64)>>,
 }
 
 impl Sample {
@@ -100,6 +109,30 @@ registry! {
     Direction = "direction", NoSkill, direction::hit_rate,
         "share of steps whose sign(ŷ(t+h) − y(t)) is that of y(t+h) − y(t), y(t) the value at the origin; no change is a \
          miss; undefined for a forecast of no change";
+    Pinball = "pinball", Smaller, spread::pinball,
+        "mean over the quantiles of max(q (y − ŷ_q), (q − 1) (y − ŷ_q)); undefined for a point forecast";
+    Crps = "crps", Smaller, spread::crps,
+        "continuous ranked probability score, as twice the pinball loss of the forecast quantiles: closer with more of \
+         them, evenly spread; of a point forecast it is the MAE";
+    Coverage = "coverage", NoSkill, spread::coverage,
+        "share of y within the interval: between the lowest and the highest quantile, or of the first conformal level for \
+         a forecast without quantiles";
+    Width = "width", NoSkill, spread::width, "mean width of the interval of `coverage`";
+    Winkler = "winkler", Smaller, spread::winkler,
+        "mean of the interval's width and, for y outside, its distance by the probability of that side (2/α for an \
+         interval of 1 − α with equal sides; Winkler 1972)";
+}
+
+impl MetricParam {
+    /// Whether it judges forecast quantiles.
+    pub fn needs_quantiles(self) -> bool {
+        matches!(self, MetricParam::Pinball | MetricParam::Crps)
+    }
+
+    /// Whether it judges an interval: between quantiles, or a conformal one.
+    pub fn needs_interval(self) -> bool {
+        matches!(self, MetricParam::Coverage | MetricParam::Width | MetricParam::Winkler)
+    }
 }
 
 /// The in-sample scale of MASE: mean of `|y[t] - y[t - season]|` over train rows `t` whose earlier row is a train row,

@@ -107,43 +107,76 @@ fn common_origins(forecasts: &[Forecasts]) -> BTreeSet<usize> {
 
 fn score_one(forecasts: &Forecasts, origins: &BTreeSet<usize>, context: &ScoreContext) -> Score {
     let mut score = Score::of(forecasts);
-    let pooled = sample(forecasts, origins, 0..forecasts.horizon, context);
-    let steps: Vec<Sample> =
-        (0..forecasts.horizon).map(|h| sample(forecasts, origins, h..h + 1, context)).collect();
+    let all = samples(forecasts, context, 1, |origin, _| origins.contains(&origin).then_some(0));
+    let steps = samples(forecasts, context, forecasts.horizon, |origin, step| {
+        origins.contains(&origin).then_some(step)
+    });
     for metric in &context.metrics {
         let name = metric.name().to_string();
-        score.metrics.push((name.clone(), metric.compute(&pooled)));
+        score.metrics.push((name.clone(), all.iter().find_map(|s| metric.compute(s))));
         score.by_step.push((name, steps.iter().map(|s| metric.compute(s)).collect()));
     }
     score
 }
 
-fn sample(
+/// A metric over each of `groups` groups of forecasts. `of` names the group, given the row of the origin and the step
+/// ahead (from 0); forecasts of none are left out. `None` where the metric is not defined, such as over no forecast.
+pub fn by_group(
+    metric: MetricParam,
     forecasts: &Forecasts,
-    origins: &BTreeSet<usize>,
-    steps: std::ops::Range<usize>,
     context: &ScoreContext,
-) -> Sample {
-    let mut targets = vec![Vec::new(); forecasts.targets.len()];
-    let mut levels = targets.iter().map(|_| Vec::new()).collect::<Vec<_>>();
-    for (o, row) in forecasts.origins.iter().enumerate().filter(|(_, row)| origins.contains(row)) {
-        for step in steps.clone() {
-            for (k, pairs) in targets.iter_mut().enumerate() {
+    groups: usize,
+    of: impl Fn(usize, usize) -> Option<usize>,
+) -> Vec<Option<f64>> {
+    samples(forecasts, context, groups, of).iter().map(|sample| metric.compute(sample)).collect()
+}
+
+/// The sample of each group; see [`by_group`].
+fn samples(
+    forecasts: &Forecasts,
+    context: &ScoreContext,
+    groups: usize,
+    of: impl Fn(usize, usize) -> Option<usize>,
+) -> Vec<Sample> {
+    let targets = forecasts.targets.len();
+    let empty = || vec![Vec::new(); targets];
+    // The interval between the outer quantiles, or the first one that was calibrated.
+    let interval = match (forecasts.quantiles.as_slice(), forecasts.intervals.first()) {
+        ([first, .., last], _) => Some((first.level, 1.0 - last.level, &first.values, &last.values)),
+        (_, Some(i)) => {
+            let tail = (1.0 - i.level / 100.0) / 2.0;
+            Some((tail, tail, &i.low, &i.high))
+        }
+        _ => None,
+    };
+    let sample = || Sample {
+        targets: vec![Vec::new(); targets],
+        origins: empty(),
+        scales: context.scales.clone(),
+        square_scales: context.square_scales.clone(),
+        levels: forecasts.quantiles.iter().map(|q| q.level).collect(),
+        quantiles: empty(),
+        tails: interval.map(|(below, above, ..)| (below, above)),
+        ends: vec![Vec::new(); targets],
+    };
+    let mut samples: Vec<Sample> = (0..groups).map(|_| sample()).collect();
+    let at = |values: &[f64], i: usize| values.get(i).copied().unwrap_or(f64::NAN);
+    for (o, row) in forecasts.origins.iter().enumerate() {
+        for step in 0..forecasts.horizon {
+            let Some(sample) = of(*row, step).and_then(|group| samples.get_mut(group)) else { continue };
+            for k in 0..targets {
                 let i = forecasts.index(o, step, k);
                 if forecasts.actual[i].is_finite() {
-                    pairs.push((forecasts.actual[i], forecasts.predicted[i]));
+                    sample.targets[k].push((forecasts.actual[i], forecasts.predicted[i]));
                     let level = context.levels.get(k).and_then(|levels| levels.get(*row));
-                    levels[k].push(level.copied().unwrap_or(f64::NAN));
+                    sample.origins[k].push(level.copied().unwrap_or(f64::NAN));
+                    sample.quantiles[k].extend(forecasts.quantiles.iter().map(|q| at(&q.values, i)));
+                    sample.ends[k].extend(interval.map(|(_, _, low, high)| (at(low, i), at(high, i))));
                 }
             }
         }
     }
-    Sample {
-        targets,
-        origins: levels,
-        scales: context.scales.clone(),
-        square_scales: context.square_scales.clone(),
-    }
+    samples
 }
 
 /// The best baseline on validation, by metric, for metrics that have a skill.

@@ -26,7 +26,7 @@ pub struct ModelShape {
     pub lookback: usize,
     /// Input columns.
     pub features: usize,
-    /// Numbers to forecast: horizon × targets.
+    /// Numbers to forecast: horizon × targets, times quantiles where those are forecast.
     pub outputs: usize,
 }
 

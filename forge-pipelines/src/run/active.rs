@@ -21,6 +21,8 @@ pub struct NewRun<'a> {
     pub overrides: &'a [String],
     /// Labels given by the user.
     pub tags: &'a [String],
+    /// The run that this one is part of; without it, the parent is the newest earlier run of the spec.
+    pub parent: Option<&'a str>,
 }
 
 impl NewRun<'_> {
@@ -46,6 +48,8 @@ impl NewRun<'_> {
             exit_code: None,
             seconds: None,
             metrics: Metrics::new(),
+            spread: Metrics::new(),
+            children: Vec::new(),
             verdict: None,
             tags: self.tags.to_vec(),
             parent,
@@ -71,6 +75,8 @@ pub struct Outcome {
     pub exit_code: i32,
     /// The few metrics that say how it went; added to those that [`ActiveRun::update`] wrote.
     pub metrics: Metrics,
+    /// Of several seeds: the standard deviations of these metrics.
+    pub spread: Metrics,
     /// The verdict in one sentence.
     pub verdict: Option<String>,
 }
@@ -78,7 +84,7 @@ pub struct Outcome {
 impl Outcome {
     /// An ending without metrics and verdict.
     pub fn new(state: RunState, exit_code: i32) -> Self {
-        Outcome { state, exit_code, metrics: Metrics::new(), verdict: None }
+        Outcome { state, exit_code, metrics: Metrics::new(), spread: Metrics::new(), verdict: None }
     }
 }
 
@@ -199,6 +205,7 @@ impl ActiveRun {
             let ended = record.started + std::time::Duration::from_secs_f64(seconds);
             record.ended = Some(ended.round(jiff::Unit::Millisecond).unwrap_or(ended));
             record.metrics.extend(outcome.metrics);
+            record.spread.extend(outcome.spread);
             record.verdict = outcome.verdict.or(record.verdict.take());
         });
         logged.and(synced).and(recorded)?;

@@ -67,7 +67,7 @@ impl Home {
     /// # let folder = tempfile::tempdir()?;
     /// use forge_pipelines::run::{Home, NewRun, Outcome, RunState};
     /// let home = Home::new(folder.path().join(".forge"));
-    /// let spec = NewRun { title: "MSFT", task: "forecast", spec: b"forge: 1\n", overrides: &[], tags: &[] };
+    /// let spec = NewRun { title: "MSFT", task: "forecast", spec: b"forge: 1\n", overrides: &[], tags: &[], parent: None };
     /// let run = home.create_run(&spec, "2026-11-23T02:14:55Z".parse()?)?;
     /// assert!(run.dir().id().starts_with("20261123-021455-msft-"));
     /// run.finish(Outcome::new(RunState::Finished, 0))?;
@@ -78,7 +78,10 @@ impl Home {
         let runs = self.runs_folder();
         fs::create_dir_all(&runs).map_err(|e| RunError::io("create the folder", &runs, e))?;
         let spec_hash = new.spec_hash();
-        let parent = self.previous_of(&spec_hash)?;
+        let parent = match new.parent {
+            Some(parent) => Some(parent.to_string()),
+            None => self.previous_of(&spec_hash)?,
+        };
         let now = now.round(jiff::Unit::Millisecond).unwrap_or(now);
         loop {
             let record = new.record(new_id(new.title, now), now, spec_hash.clone(), parent.clone());
@@ -139,7 +142,7 @@ impl Home {
         Ok(runs)
     }
 
-    /// The run that `name` means: `latest` (the newest that can be read), an id, a beginning that only one id has,
+    /// The run that `name` means: `latest` (the newest that can be read, and is not one of the seeds of another), an id, a beginning that only one id has,
     /// or the four characters at its end.
     ///
     /// # Errors
@@ -152,7 +155,8 @@ impl Home {
             return Err(no_runs());
         }
         if name == "latest" {
-            return runs.iter().find(|run| run.record.is_ok()).map(open).ok_or_else(no_runs);
+            let whole = |run: &&RunSummary| run.record.as_ref().is_ok_and(|record| !record.is_child());
+            return runs.iter().find(whole).map(open).ok_or_else(no_runs);
         }
         if let Some(run) = runs.iter().find(|run| run.id == name) {
             return Ok(open(run));

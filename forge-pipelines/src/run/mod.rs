@@ -44,4 +44,4 @@ pub use lease::LeaseRecord;
 pub use log::{EventLog, MetricLog};
 pub use memory::{bytes, memory};
 pub use predictions::{read_predictions, write_predictions};
-pub use record::{Metrics, RUN_SCHEMA, RunRecord, RunState, SMOKE};
+pub use record::{Metrics, RUN_SCHEMA, RunRecord, RunState, SEED, SMOKE};

@@ -1,5 +1,5 @@
 use super::{RunError, write_atomic};
-use forge_core::history::{ForecastKind, Forecasts, Part, TimeAxis};
+use forge_core::history::{ForecastKind, Forecasts, Interval, Part, QuantileForecast, TimeAxis};
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -14,8 +14,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// One row a forecast value. `y` and `yhat` are null where they are missing.
-const SCHEMA: &str = "message predictions {
+/// The columns that every table has. `y` and `yhat` are null where they are missing.
+const COLUMNS: &str = "
     REQUIRED BYTE_ARRAY name (UTF8);
     REQUIRED BYTE_ARRAY kind (UTF8);
     REQUIRED BYTE_ARRAY part (UTF8);
@@ -25,15 +25,19 @@ const SCHEMA: &str = "message predictions {
     REQUIRED BYTE_ARRAY target (UTF8);
     REQUIRED BYTE_ARRAY time (UTF8);
     OPTIONAL DOUBLE y;
-    OPTIONAL DOUBLE yhat;
-}";
+    OPTIONAL DOUBLE yhat;";
+
+/// Their number.
+const FIXED: usize = 10;
 
 /// Writes forecasts as a Parquet table, one row a value, atomically; equal input gives equal bytes.
 ///
 /// Columns: `name` of the fit or baseline, `kind` (`fit`, `baseline`), `part` (`train`, `val`, `test`), `origin`
 /// (row of the last value seen, from 0), `origin_time`, `step` (from 1), `target` column, `time` of the target row,
-/// `y` (what happened), `yhat` (what was forecast); the last two in original units, null where NaN. Rows are ordered
-/// by origin, then step, then target, in one row group for each of `forecasts`. One without origins leaves no rows.
+/// `y` (what happened), `yhat` (what was forecast); the last two in original units, null where NaN. Where any of
+/// `forecasts` has them, in the same units and null for those that do not: a quantile as `q0.1`, both ends of an
+/// interval of 80 % as `low80` and `high80`. Rows are ordered by origin, then step, then target, in one row group for
+/// each of `forecasts`. One without origins leaves no rows.
 ///
 /// # Errors
 /// [`RunError::ForecastShape`] when arrays do not fit their shape, [`RunError::Io`] when the disk refuses.
@@ -49,18 +53,60 @@ pub fn write_predictions(
     write_atomic(path, &bytes)
 }
 
+/// The columns beside the fixed ones: levels of quantiles, and of intervals in percent, ascending.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Extra {
+    quantiles: Vec<f64>,
+    intervals: Vec<f64>,
+}
+
+impl Extra {
+    fn of(forecasts: &[Forecasts]) -> Self {
+        let sorted = |levels: &mut dyn Iterator<Item = f64>| {
+            let mut levels: Vec<f64> = levels.collect();
+            levels.sort_by(f64::total_cmp);
+            levels.dedup();
+            levels
+        };
+        Extra {
+            quantiles: sorted(&mut forecasts.iter().flat_map(|f| &f.quantiles).map(|q| q.level)),
+            intervals: sorted(&mut forecasts.iter().flat_map(|f| &f.intervals).map(|i| i.level)),
+        }
+    }
+
+    /// Read off the names of columns.
+    fn named<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut extra = Extra::default();
+        for name in names {
+            let level = |prefix: &str| name.strip_prefix(prefix).and_then(|level| level.parse::<f64>().ok());
+            extra.quantiles.extend(level("q"));
+            extra.intervals.extend(level("low"));
+        }
+        extra
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> + '_ {
+        let ends = self.intervals.iter().flat_map(|level| [format!("low{level}"), format!("high{level}")]);
+        self.quantiles.iter().map(|level| format!("q{level}")).chain(ends)
+    }
+
+    fn schema(&self) -> ParquetResult<Arc<Type>> {
+        let more: String = self.names().map(|name| format!("OPTIONAL DOUBLE {name};")).collect();
+        parse_message_type(&format!("message predictions {{{COLUMNS}{more}}}")).map(Arc::new)
+    }
+}
+
 fn check_shape(f: &Forecasts) -> Result<(), RunError> {
     let (origins, horizon, targets) = (f.origins.len(), f.horizon, f.targets.len());
-    let (actual, predicted) = (f.actual.len(), f.predicted.len());
+    let more =
+        f.quantiles.iter().map(|q| &q.values).chain(f.intervals.iter().flat_map(|i| [&i.low, &i.high]));
+    let odd = more.map(Vec::len).find(|len| *len != f.actual.len());
+    let (actual, predicted) = (f.actual.len(), odd.unwrap_or(f.predicted.len()));
     let needed = origins.checked_mul(horizon).and_then(|n| n.checked_mul(targets));
     if needed == Some(actual) && actual == predicted && i32::try_from(horizon).is_ok() {
         return Ok(());
     }
     Err(RunError::ForecastShape { name: f.name.clone(), origins, horizon, targets, actual, predicted })
-}
-
-fn schema() -> ParquetResult<Arc<Type>> {
-    parse_message_type(SCHEMA).map(Arc::new)
 }
 
 fn encode(forecasts: &[Forecasts], axis: &TimeAxis) -> ParquetResult<Vec<u8>> {
@@ -69,14 +115,15 @@ fn encode(forecasts: &[Forecasts], axis: &TimeAxis) -> ParquetResult<Vec<u8>> {
         .set_created_by("azuraforge version 1.0.0".into())
         .set_key_value_metadata(Some(vec![KeyValue::new("azuraforge.schema".into(), "1".to_owned())]))
         .set_compression(Compression::SNAPPY);
-    for column in ["y", "yhat"] {
+    let extra = Extra::of(forecasts);
+    for column in ["y", "yhat"].map(String::from).into_iter().chain(extra.names()) {
         // Values hardly ever repeat; a dictionary of them would only cost.
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema()?, Arc::new(properties.build()))?;
+    let mut writer = SerializedFileWriter::new(Vec::new(), extra.schema()?, Arc::new(properties.build()))?;
     for f in forecasts.iter().filter(|f| !f.actual.is_empty()) {
         let mut group = writer.next_row_group()?;
-        write_columns(&mut group, f, axis)?;
+        write_columns(&mut group, f, axis, &extra)?;
         group.close()?;
     }
     writer.into_inner()
@@ -84,8 +131,8 @@ fn encode(forecasts: &[Forecasts], axis: &TimeAxis) -> ParquetResult<Vec<u8>> {
 
 type Group<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
 
-/// The columns in the order of [`SCHEMA`].
-fn write_columns(group: &mut Group, f: &Forecasts, axis: &TimeAxis) -> ParquetResult<()> {
+/// The columns in the order of [`COLUMNS`], then [`Extra::names`].
+fn write_columns(group: &mut Group, f: &Forecasts, axis: &TimeAxis, extra: &Extra) -> ParquetResult<()> {
     let origins = rows(f).map(|(origin, _, _)| row_number(origin)).collect::<ParquetResult<Vec<i64>>>()?;
     let steps: Vec<i32> = rows(f).map(|(_, step, _)| step as i32 + 1).collect();
     write_text(group, rows(f).map(|_| f.name.clone()))?;
@@ -97,7 +144,18 @@ fn write_columns(group: &mut Group, f: &Forecasts, axis: &TimeAxis) -> ParquetRe
     write_text(group, rows(f).map(|(_, _, target)| f.targets[target].clone()))?;
     write_text(group, rows(f).map(|(origin, step, _)| axis.label(origin + step + 1)))?;
     write_or_null(group, &f.actual)?;
-    write_or_null(group, &f.predicted)
+    write_or_null(group, &f.predicted)?;
+    let none = vec![f64::NAN; f.predicted.len()];
+    for level in &extra.quantiles {
+        let own = f.quantiles.iter().find(|q| q.level == *level);
+        write_or_null(group, own.map_or(&none, |q| &q.values))?;
+    }
+    for level in &extra.intervals {
+        let own = f.intervals.iter().find(|interval| interval.level == *level);
+        write_or_null(group, own.map_or(&none, |interval| &interval.low))?;
+        write_or_null(group, own.map_or(&none, |interval| &interval.high))?;
+    }
+    Ok(())
 }
 
 fn write_text(group: &mut Group, values: impl Iterator<Item = String>) -> ParquetResult<()> {
@@ -138,7 +196,8 @@ fn kind_name(kind: ForecastKind) -> &'static str {
     }
 }
 
-/// Reads what [`write_predictions`] wrote. Forecasts without origins, which have no rows, are not among them.
+/// Reads what [`write_predictions`] wrote. Forecasts without origins, which have no rows, are not among them, nor are
+/// quantiles and intervals that no row has.
 ///
 /// # Errors
 /// [`RunError::Io`] when the file cannot be read, [`RunError::Broken`] when it is not such a table.
@@ -152,16 +211,19 @@ pub fn read_predictions(path: impl AsRef<Path>) -> Result<Vec<Forecasts>, RunErr
 
 fn decode(file: File) -> ParquetResult<Vec<Forecasts>> {
     let reader = SerializedFileReader::new(file)?;
-    if reader.metadata().file_metadata().schema_descr().root_schema().get_fields() != schema()?.get_fields() {
+    let fields = reader.metadata().file_metadata().schema_descr().root_schema().get_fields();
+    let extra = Extra::named(fields.iter().skip(FIXED).map(|field| field.name()));
+    if fields != extra.schema()?.get_fields() {
         return Err(ParquetError::General("it has other columns".into()));
     }
-    (0..reader.num_row_groups()).map(|n| decode_group(&*reader.get_row_group(n)?)).collect()
+    (0..reader.num_row_groups()).map(|n| decode_group(&*reader.get_row_group(n)?, &extra)).collect()
 }
 
-fn decode_group(group: &dyn RowGroupReader) -> ParquetResult<Forecasts> {
+fn decode_group(group: &dyn RowGroupReader, extra: &Extra) -> ParquetResult<Forecasts> {
     let irregular = || ParquetError::General("its rows are not a grid of origins, steps and targets".into());
     let mut read: Option<Forecasts> = None;
     let mut places = Vec::new();
+    let mut more: Vec<Vec<f64>> = extra.names().map(|_| Vec::new()).collect();
     for row in group.get_row_iter(None)? {
         let row = row?;
         let f = match &mut read {
@@ -188,8 +250,21 @@ fn decode_group(group: &dyn RowGroupReader) -> ParquetResult<Forecasts> {
         places.push((origin, step));
         f.actual.push(if row.is_null(8)? { f64::NAN } else { row.get_double(8)? });
         f.predicted.push(if row.is_null(9)? { f64::NAN } else { row.get_double(9)? });
+        for (n, values) in (FIXED..).zip(&mut more) {
+            values.push(if row.is_null(n)? { f64::NAN } else { row.get_double(n)? });
+        }
     }
-    let f = read.ok_or_else(irregular)?;
+    let mut f = read.ok_or_else(irregular)?;
+    let some = |values: &[f64]| values.iter().any(|v| !v.is_nan());
+    let mut more = more.into_iter();
+    for level in &extra.quantiles {
+        let values = more.next().filter(|values| some(values));
+        f.quantiles.extend(values.map(|values| QuantileForecast { level: *level, values }));
+    }
+    for level in &extra.intervals {
+        let ends = more.next().zip(more.next()).filter(|(low, high)| some(low) || some(high));
+        f.intervals.extend(ends.map(|(low, high)| Interval { level: *level, low, high }));
+    }
     let expected = rows(&f).map(|(origin, step, _)| (origin, step));
     if places.len() == f.origins.len() * f.horizon * f.targets.len() && expected.eq(places) {
         return Ok(f);
@@ -214,173 +289,10 @@ fn empty(name: &str, kind: &str, part: &str) -> ParquetResult<Forecasts> {
         origins: Vec::new(),
         actual: Vec::new(),
         predicted: Vec::new(),
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn forecasts(name: &str, origins: Vec<usize>, horizon: usize, targets: &[&str]) -> Forecasts {
-        let n = origins.len() * horizon * targets.len();
-        Forecasts {
-            name: name.into(),
-            kind: if name.starts_with("lstm") { ForecastKind::Fit } else { ForecastKind::Baseline },
-            part: Part::Test,
-            targets: targets.iter().map(|t| (*t).to_owned()).collect(),
-            horizon,
-            origins,
-            actual: (0..n).map(|i| 20.0 + i as f64 / 3.0).collect(),
-            predicted: (0..n).map(|i| 20.0 - i as f64 / 7.0).collect(),
-        }
-    }
-
-    /// NaN is equal to NaN here, and -0 differs from 0: the bits must come back.
-    fn bits(all: &[Forecasts]) -> Vec<(Forecasts, Vec<u64>)> {
-        let of = |f: &Forecasts| {
-            let bits = f.actual.iter().chain(&f.predicted).map(|v| v.to_bits()).collect();
-            (Forecasts { actual: vec![], predicted: vec![], ..f.clone() }, bits)
-        };
-        all.iter().map(of).collect()
-    }
-
-    fn times(n: usize) -> TimeAxis {
-        TimeAxis::Times { labels: (0..n).map(|i| format!("2013-01-{:02}T00:00:00Z", i + 1)).collect() }
-    }
-
-    #[test]
-    fn a_table_has_one_row_a_value_with_its_times() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("predictions.parquet");
-        let mut lstm = forecasts("lstm", vec![4, 6], 2, &["High", "Low"]);
-        lstm.predicted[5] = f64::NAN;
-        write_predictions(&path, &[lstm], &times(8)).unwrap();
-
-        let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
-        let rows: Vec<String> = reader.get_row_iter(None).unwrap().map(|r| r.unwrap().to_string()).collect();
-        assert_eq!(rows.len(), 8);
-        assert_eq!(
-            rows[5],
-            concat!(
-                r#"{name: "lstm", kind: "fit", part: "test", origin: 6, origin_time: "2013-01-07T00:00:00Z", "#,
-                r#"step: 1, target: "Low", time: "2013-01-08T00:00:00Z", y: 21.666666666666668, yhat: null}"#
-            )
-        );
-        assert!(
-            rows[6].contains(r#"step: 2, target: "High", time: "8", y: 22.0"#),
-            "beyond the axis: {}",
-            rows[6]
-        );
-        let meta = reader.metadata().file_metadata();
-        assert_eq!(meta.created_by(), Some("azuraforge version 1.0.0"));
-        let schema =
-            meta.key_value_metadata().unwrap().iter().find(|kv| kv.key == "azuraforge.schema").unwrap();
-        assert_eq!(schema.value.as_deref(), Some("1"));
-    }
-
-    #[test]
-    fn two_hundred_forecasts_come_back_to_the_bit_and_equal_input_gives_equal_bytes() {
-        let folder = tempfile::tempdir().unwrap();
-        let (one, two) = (folder.path().join("one.parquet"), folder.path().join("two.parquet"));
-        let mut all: Vec<Forecasts> = (0..200)
-            .map(|i| {
-                forecasts(
-                    &format!("lstm ü {i}"),
-                    (10..10 + i % 7 + 1).collect(),
-                    1 + i % 5,
-                    &["Close", "a\nb"],
-                )
-            })
-            .collect();
-        all[3].kind = ForecastKind::Baseline;
-        all[4].part = Part::Val;
-        all[5].actual.fill(f64::NAN);
-        all[6].predicted[0] = f64::INFINITY;
-        all[6].predicted[1] = -0.0;
-        all[6].actual[0] = f64::MIN_POSITIVE / 2.0;
-        let axis = TimeAxis::Rows { len: 30 };
-        write_predictions(&one, &all, &axis).unwrap();
-        assert_eq!(bits(&read_predictions(&one).unwrap()), bits(&all));
-        write_predictions(&two, &all, &axis).unwrap();
-        assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
-    }
-
-    #[test]
-    fn a_long_test_part_spans_pages_and_stays_small() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("predictions.parquet");
-        let all = [forecasts("lstm", (0..30_000).collect(), 2, &["Close"])];
-        write_predictions(&path, &all, &TimeAxis::Rows { len: 30_002 }).unwrap();
-        assert_eq!(bits(&read_predictions(&path).unwrap()), bits(&all));
-        let bytes = std::fs::metadata(&path).unwrap().len();
-        assert!(bytes < 30_000 * 2 * 40, "{bytes} bytes for 60,000 rows");
-    }
-
-    #[test]
-    fn arrays_that_do_not_fit_their_shape_are_refused_and_nothing_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("predictions.parquet");
-        let mut f = forecasts("lstm", vec![1, 2], 3, &["Close"]);
-        f.predicted.pop();
-        let error = write_predictions(&path, &[f], &times(8)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "forecasts `lstm`: 2 origins x 3 steps x 1 targets need 6 values, but there are 6 actual and 5 predicted ones"
-        );
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn forecasts_without_origins_leave_a_readable_table_without_rows() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("predictions.parquet");
-        write_predictions(&path, &[forecasts("lstm", vec![], 3, &["Close"])], &times(8)).unwrap();
-        assert_eq!(read_predictions(&path).unwrap(), []);
-    }
-
-    #[test]
-    fn other_tables_and_half_files_are_errors_that_name_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("predictions.parquet");
-        let other = Arc::new(parse_message_type("message m { REQUIRED INT32 a; }").unwrap());
-        let writer =
-            SerializedFileWriter::new(File::create(&path).unwrap(), other, Default::default()).unwrap();
-        writer.close().unwrap();
-        let error = read_predictions(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("predictions.parquet` is not a table of predictions")
-                && error.contains("other columns")
-        );
-
-        write_predictions(&path, &[forecasts("lstm", vec![1, 2], 3, &["Close"])], &times(8)).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        for length in 0..whole.len() {
-            std::fs::write(&path, &whole[..length]).unwrap();
-            assert!(
-                matches!(read_predictions(&path), Err(RunError::Broken { .. })),
-                "the first {length} bytes"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_grid_survives(
-            origins in proptest::collection::btree_set(0usize..500, 1..20),
-            horizon in 1usize..6,
-            targets in 1usize..4,
-            salt in any::<u64>(),
-        ) {
-            let names = &["Close", "", "Volume \u{1F4C8}"][..targets];
-            let mut f = forecasts("naive", origins.into_iter().collect(), horizon, names);
-            let n = f.actual.len();
-            f.actual[salt as usize % n] = f64::NAN;
-            f.predicted[(salt >> 32) as usize % n] = f64::from_bits(salt & !(0x7ff << 52));
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("predictions.parquet");
-            write_predictions(&path, std::slice::from_ref(&f), &TimeAxis::Rows { len: 600 }).unwrap();
-            prop_assert_eq!(bits(&read_predictions(&path).unwrap()), bits(&[f]));
-        }
-    }
-}
+mod tests;

@@ -14,6 +14,9 @@ pub const RUN_SCHEMA: u32 = 1;
 /// The tag of a run on a tiny slice, whose numbers mean nothing.
 pub const SMOKE: &str = "smoke";
 
+/// The tag of a run of one of several seeds, which is part of another run.
+pub const SEED: &str = "seed";
+
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,11 +75,18 @@ pub struct RunRecord {
     pub seconds: Option<f64>,
     /// The few metrics that say how it went.
     pub metrics: Metrics,
+    /// Of a run of several seeds, whose metrics are means over them: their standard deviations.
+    #[serde(default, skip_serializing_if = "Metrics::is_empty")]
+    pub spread: Metrics,
+    /// The runs of the single seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<String>,
     /// The verdict in one sentence.
     pub verdict: Option<String>,
     /// Labels given by the user.
     pub tags: Vec<String>,
-    /// The run to compare with: the newest earlier one of the same spec that finished or has metrics.
+    /// The run to compare with: the newest earlier one of the same spec that finished or has metrics. Of a run of one of
+    /// several seeds, the run of them all.
     pub parent: Option<String>,
     /// BLAKE3 digest of the spec's bytes, hexadecimal.
     pub spec_hash: String,
@@ -110,10 +120,22 @@ impl RunRecord {
         serde_json::from_slice(&bytes).map_err(|e| RunError::json(path, &e))
     }
 
+    /// Whether the run is that of one of several seeds, and so part of its parent.
+    pub fn is_child(&self) -> bool {
+        self.tags.iter().any(|tag| tag == SEED)
+    }
+
+    /// The seed of a run of one of several.
+    pub fn seed(&self) -> Option<&str> {
+        let last = self.overrides.iter().rev().find_map(|set| set.strip_prefix("seed="));
+        last.filter(|_| self.is_child())
+    }
+
     /// Whether a later run of the same spec can be compared with this one.
     pub(super) fn is_comparable(&self) -> bool {
         let smoke = self.tags.iter().any(|tag| tag == SMOKE);
         !smoke
+            && !self.is_child()
             && (self.state == RunState::Finished
                 || (self.state != RunState::Running && !self.metrics.is_empty()))
     }

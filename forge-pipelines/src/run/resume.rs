@@ -24,7 +24,11 @@ impl Home {
         let _claim = claim(&self.runs_folder().join(".resume.lock"))?;
         let hash = new.spec_hash();
         let same = |record: &RunRecord| {
-            record.spec_hash == hash && record.overrides == new.overrides && record.tags == new.tags
+            record.spec_hash == hash
+                && record.overrides == new.overrides
+                && record.tags == new.tags
+                // A run of one seed goes on only within the run of them all.
+                && new.parent.is_none_or(|parent| record.parent.as_deref() == Some(parent))
         };
         let newest = self
             .runs()?
@@ -47,6 +51,7 @@ impl Home {
         record.state = RunState::Running;
         (record.ended, record.exit_code, record.seconds, record.verdict) = (None, None, None, None);
         record.metrics.clear();
+        record.spread.clear();
         dir.write_json("run.json", &record)?;
         ActiveRun::resume(dir, record, lease, was).map(Some)
     }

@@ -48,6 +48,11 @@ pub fn load(mut document: Document, vocabulary: &Vocabulary) -> Result<Spec, Dia
         title: text("title"),
         task: if text("task").as_deref() == Some("classify") { Task::Classify } else { Task::Forecast },
         seed: value.get("seed").and_then(Value::as_u64).unwrap_or(DEFAULT_SEED),
+        seeds: value
+            .get("seeds")
+            .and_then(Value::as_u64)
+            .and_then(|seeds| usize::try_from(seeds).ok())
+            .unwrap_or(1),
         device: text("device").unwrap_or_else(|| "auto".to_string()),
         threads: value
             .get("threads")

@@ -25,6 +25,8 @@ pub struct Spec {
     pub task: Task,
     /// Seed of every random number.
     pub seed: u64,
+    /// How often the spec is run, each time with the next seed; results are means.
+    pub seeds: usize,
     /// `auto`, `cpu`, `cuda`, `cuda:N`, `opencl` or `opencl:N`.
     pub device: String,
     /// CPU threads; all of them if not said.

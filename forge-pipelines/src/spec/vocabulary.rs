@@ -40,7 +40,6 @@ const LATER_KEYS: &[(&str, &str)] = &[
         "protocol",
         "presets of published protocols come in a later version; write split, window and metrics out",
     ),
-    ("seeds", "repeated runs come in a later version; run the spec once with each `-s seed=N`"),
 ];
 
 /// Tasks of the language.
@@ -314,12 +313,18 @@ fn top_level() -> Value {
             "type": "integer", "minimum": 0, "default": DEFAULT_SEED,
             "description": "Seed of every random number of the run.",
         },
+        "seeds": {
+            "type": "integer", "minimum": 1, "maximum": 1000, "default": 1,
+            "description": "How often the spec is run, each time with the next seed. The run then reports the mean and \
+                the spread of every result, and claims and prose see the means.",
+            "examples": [3],
+        },
         "device": {
             "type": "string", "pattern": "^(auto|cpu|(cuda|opencl)(:[0-9]+)?)$", "default": "auto",
             "description": "Where to compute: auto, cpu, cuda, cuda:0, opencl or opencl:0.",
             "examples": ["cpu"],
         },
-        "threads": {"type": "integer", "minimum": 1, "description": "CPU threads; all by default.", "examples": [2]},
+        "threads": {"type": "integer", "minimum": 1, "description": "CPU threads: one for each core by default. They change the speed, never a result.", "examples": [2]},
         "cells": {
             "type": "array", "items": {"$ref": "#/definitions/cell"}, "minItems": 1,
             "description": "The notebook, from top to bottom.",

@@ -54,6 +54,17 @@ impl Chain {
     }
 }
 
+impl Chain {
+    /// As [`FittedChain::adds_steps`], before any data is seen.
+    pub fn adds_steps(&self, horizon: usize) -> Option<&'static str> {
+        let adds = |t: &&TransformParam| (1..horizon).contains(&t.lag());
+        self.0.iter().find(adds).map(|t| match t {
+            TransformParam::SeasonalDiff(_) => "seasonal_diff",
+            _ => "diff",
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Chain {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct ChainVisitor;
@@ -109,6 +120,12 @@ impl FittedChain {
             transform.as_fitted().apply(&mut series);
         }
         series
+    }
+
+    /// The transform, if any, whose inverse adds forecasts of several steps of a path of `horizon`: a sum of quantiles is
+    /// not the quantile of the sum, so such a chain does not take quantiles back.
+    pub fn adds_steps(&self, horizon: usize) -> Option<&'static str> {
+        self.0.iter().find(|t| (1..horizon).contains(&t.as_fitted().memory())).map(FittedTransform::name)
     }
 
     /// The transforms in front of the first one that looks at earlier rows: they map value to value, so a single

@@ -127,6 +127,17 @@ macro_rules! registry {
     };
 }
 
+impl TransformParam {
+    /// How many rows before its own a value is taken from; 0 for a transform of value to value.
+    fn lag(self) -> usize {
+        match self {
+            TransformParam::Diff => 1,
+            TransformParam::SeasonalDiff(period) => period.get(),
+            _ => 0,
+        }
+    }
+}
+
 impl fmt::Display for FittedTransform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_fitted().detail() {

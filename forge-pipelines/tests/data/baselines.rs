@@ -19,7 +19,7 @@ fn continued(yaml: &str, history: &[f64], path: &mut [f64]) {
     let split = SplitParams::default().split(20).unwrap();
     let p = prepared(&(0..20).map(f64::from).collect::<Vec<_>>(), &[], &split);
     let w = Windows::new(&p, WindowParams::new(2, 1)).unwrap();
-    rule(yaml).rule(&p.inputs[0], &w).forecast(history, path);
+    rule(yaml).rule(&p.inputs[0], &p, &w).forecast(history, &[], path);
 }
 
 #[test]

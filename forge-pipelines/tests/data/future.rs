@@ -99,7 +99,7 @@ fn a_forecast_after_the_last_row() {
     let split = SplitParams::default().split(data.rows()).unwrap();
     let p = Prepared::new(&data, &split, &Roles::one("Close", [Diff]), &Roles::one("Open", [])).unwrap();
     let w = Windows::new(&p, WindowParams::new(3, 3)).unwrap();
-    let next = w.next_forecast(&p, "m", &[1.0, -0.5, 0.25]).unwrap();
+    let next = w.next_forecast(&p, "m", &[], &[1.0, -0.5, 0.25]).unwrap();
     let last = data.numbers("Close").unwrap()[3269];
     assert_eq!(
         (next.origins.as_slice(), next.predicted.as_slice()),
@@ -107,7 +107,7 @@ fn a_forecast_after_the_last_row() {
     );
     // The last row is a Friday.
     assert_eq!(p.times_after_target(3), ["2013-03-04", "2013-03-05", "2013-03-06"]);
-    assert_eq!(w.next_forecast(&p, "m", &[1.0]).unwrap_err().code(), "E0364");
+    assert_eq!(w.next_forecast(&p, "m", &[], &[1.0]).unwrap_err().code(), "E0364");
     let mut y: Vec<f64> = (0..100).map(f64::from).collect();
     y[98..].fill(f64::NAN);
     let counted = frame(&[("y", y)]);

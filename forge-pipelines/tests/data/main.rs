@@ -15,6 +15,7 @@ mod roles;
 mod splits;
 mod synthetic;
 mod transforms;
+mod weather;
 mod windows;
 
 use forge_pipelines::frame::{Column, ColumnData, Frame, TimeColumn};

@@ -1,7 +1,8 @@
 use crate::prepared;
 use forge_core::history::{ForecastKind, Forecasts, Part};
 use forge_pipelines::metrics::{
-    MetricParam, MetricParam::*, Sample, ScoreContext, conformal, direction, score, seasonal_scale,
+    IntervalScore, MetricParam, MetricParam::*, Sample, ScoreContext, by_group, conformal, direction, score,
+    seasonal_scale,
 };
 use forge_pipelines::sources::Freq;
 use forge_pipelines::split::Split;
@@ -36,6 +37,7 @@ fn several_targets_are_scaled_each_by_its_own() {
         scales: vec![Some(1.0), Some(10.0)],
         square_scales: vec![Some(4.0), Some(25.0)],
         origins: vec![vec![1.5, 4.0], vec![95.0, 300.0]],
+        ..Sample::default()
     };
     close(Mase.compute(&s), 0.5);
     close(Rmsse.compute(&s), ((1.0 / 4.0 + 100.0 / 25.0) / 4.0_f64).sqrt());
@@ -44,6 +46,70 @@ fn several_targets_are_scaled_each_by_its_own() {
     close(Direction.compute(&s), 0.25);
     // Each about its own mean: 1 - (1 + 100) / (2 + 20000). About one common mean it would be nearer to 1.
     close(R2.compute(&s), 1.0 - 101.0 / 20_002.0);
+}
+
+#[test]
+fn quantiles_and_intervals_against_hand_computed_values() {
+    let s = Sample {
+        targets: vec![vec![(10.0, 9.0), (4.0, 5.0)]],
+        levels: vec![0.1, 0.5, 0.9],
+        quantiles: vec![vec![7.0, 9.0, 12.0, 4.5, 5.0, 6.0]],
+        tails: Some((0.1, 0.1)),
+        ends: vec![vec![(7.0, 12.0), (4.5, 6.0)]],
+        ..Sample::default()
+    };
+    // 0.1 · 3, 0.5 · 1, 0.1 · 2; then, from above, 0.9 · 0.5, 0.5 · 1, 0.1 · 2.
+    close(Pinball.compute(&s), (0.3 + 0.5 + 0.2 + 0.45 + 0.5 + 0.2) / 6.0);
+    close(Crps.compute(&s), 2.15 / 3.0);
+    close(Coverage.compute(&s), 0.5);
+    close(Width.compute(&s), 3.25);
+    // 5, and 1.5 with half a unit below at 1 / 0.1.
+    close(Winkler.compute(&s), (5.0 + 1.5 + 5.0) / 2.0);
+    // Quantiles that all say the same are a point forecast, and their CRPS is its absolute error.
+    let sure = Sample { quantiles: vec![vec![9.0, 9.0, 9.0, 5.0, 5.0, 5.0]], ..s.clone() };
+    close(Crps.compute(&sure), 1.0);
+    close(Crps.compute(&sample(&[(10.0, 9.0), (4.0, 5.0)], None)), 1.0);
+    for metric in [Pinball, Coverage, Width, Winkler] {
+        assert_eq!(metric.compute(&sample(&[(10.0, 9.0)], None)), None, "{metric:?} of a point forecast");
+    }
+    let mut gap = s;
+    (gap.quantiles[0][1], gap.ends[0][0].0) = (f64::NAN, f64::NAN);
+    for metric in [Pinball, Crps, Coverage, Width, Winkler] {
+        assert_eq!(metric.compute(&gap), None, "{metric:?} with a quantile missing");
+    }
+}
+
+/// The logistic distribution has quantiles in closed form, ln(p / (1 − p)), and at y the CRPS |y| + 2 ln(1 + e^−|y|) − 1
+/// (Gneiting and Raftery's integral, worked out).
+#[test]
+fn many_quantiles_come_near_the_crps_of_their_distribution() {
+    let levels: Vec<f64> = (1..200).map(|k| f64::from(k) / 200.0).collect();
+    let quantiles: Vec<f64> = levels.iter().map(|p| (p / (1.0 - p)).ln()).collect();
+    for y in [0.0_f64, 0.7, -2.0] {
+        let s = Sample {
+            targets: vec![vec![(y, 0.0)]],
+            quantiles: vec![quantiles.clone()],
+            levels: levels.clone(),
+            ..Sample::default()
+        };
+        let exact = y.abs() + 2.0 * (-y.abs()).exp().ln_1p() - 1.0;
+        let found = Crps.compute(&s).unwrap();
+        assert!((found - exact).abs() < 0.02 * exact, "{y}: {found} for {exact}");
+    }
+}
+
+/// The groups of a metric are those of `of`, and together they are the whole.
+#[test]
+fn metrics_by_group() {
+    let f = forecasts("lstm", ForecastKind::Fit, Part::Test, &[13, 14, 15], 0.0);
+    let mut f = Forecasts { predicted: f.actual.clone(), ..f };
+    f.predicted[0] += 3.0;
+    f.predicted[3] -= 1.0;
+    let context = context(&[Mae]);
+    let by_step = by_group(Mae, &f, &context, 2, |_, step| Some(step));
+    assert_eq!(by_step, [Some(1.0), Some(1.0 / 3.0)]);
+    let some = by_group(Mae, &f, &context, 3, |origin, step| (origin < 15).then_some(step * 2));
+    assert_eq!(some, [Some(1.5), None, Some(0.5)]);
 }
 
 #[test]
@@ -78,6 +144,8 @@ fn forecasts(name: &str, kind: ForecastKind, part: Part, origins: &[usize], erro
         origins: origins.to_vec(),
         predicted: actual.iter().map(|y| y + error).collect(),
         actual,
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     }
 }
 
@@ -173,6 +241,8 @@ fn on_walk(name: &str, predict: impl Fn(f64, f64) -> f64) -> (Forecasts, Vec<f64
         origins: (0..300).collect(),
         actual,
         predicted,
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
     };
     (forecasts, levels)
 }
@@ -196,6 +266,8 @@ fn direction_beside_its_base_rate() {
 fn errors(part: Part, count: usize) -> Forecasts {
     let error = |i: usize| ((i * 7) % count) as f64 - (count / 2) as f64;
     Forecasts {
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
         name: "m".into(),
         kind: ForecastKind::Fit,
         part,
@@ -219,12 +291,12 @@ fn conformal_ranks_and_scores() {
     assert_eq!(at(95.0).high[0], test.predicted[0] + 9.0);
     // ⌈20 · 0.96⌉ = 20 of 19 errors: there is no such interval.
     assert!(at(96.0).low[0].is_nan());
-    assert_eq!(at(96.0).score(&test).coverage, None);
-    let score = at(80.0).score(&test);
+    assert_eq!(IntervalScore::of(&at(96.0), &test).coverage, None);
+    let score = IntervalScore::of(&at(80.0), &test);
     close(score.coverage, 1.0);
     close(score.width, 16.0);
     close(score.winkler, 16.0);
-    let narrow = at(50.0).score(&test);
+    let narrow = IntervalScore::of(&at(50.0), &test);
     // Rank 10: 5. Of the errors -8 to 8, eleven lie within, and 2 · (1 + 2 + 3) beyond.
     close(narrow.coverage, 11.0 / 17.0);
     assert_eq!(narrow.coverage_by_step, [narrow.coverage]);

@@ -60,11 +60,14 @@ fn the_cells_of_the_stock_example() {
     kept::<CheckParams>("{min_rows: 1000, duplicates: error, gaps: warn, missing_target: ok}");
     kept::<SplitParams>("{by: time, train: 70%, val: 10%, test: 654, embargo: 3}");
     assert_eq!(kept::<WindowParams>("{lookback: 60, horizon: 5}").stride, 1);
-    assert_eq!(kept::<Vec<BaselineParam>>("[last, drift, {seasonal: 5}]").len(), 3);
     assert_eq!(
-        kept::<Vec<MetricParam>>("[mae, rmse, mase, smape, mse, bias, r2, wape, rmsse, direction]").len(),
-        MetricParam::ALL.len()
+        kept::<Vec<BaselineParam>>("[last, drift, {seasonal: 5}, {climatology: {by: hour}}]").len(),
+        4
     );
+    let points = "mae, rmse, mase, smape, mse, bias, r2, wape, rmsse, direction";
+    let spread = "pinball, crps, coverage, width, winkler";
+    let metrics: Vec<MetricParam> = kept(&format!("[{points}, {spread}]"));
+    assert_eq!(metrics.len(), MetricParam::ALL.len());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::{example_data, prices};
 use forge_core::history::Part::*;
 use forge_core::history::SkillTable;
 use forge_pipelines::baselines::BaselineParam;
-use forge_pipelines::metrics::{MetricParam, ScoreContext, conformal, score};
+use forge_pipelines::metrics::{IntervalScore, MetricParam, ScoreContext, conformal, score};
 use forge_pipelines::prepare::Prepared;
 use forge_pipelines::roles::Roles;
 use forge_pipelines::sources::{CheckParams, CleanParams, CsvParams, DropParams, Freq, load};
@@ -95,7 +95,7 @@ fn conformal_intervals_cover_what_they_say() {
         let w = Windows::new(&p, WindowParams::new(60, 5)).unwrap();
         let [val, test] = [Val, Test].map(|part| BaselineParam::Last.forecasts(&p, &w, part));
         let intervals = conformal(&p, &val, &test, level).unwrap();
-        let score = intervals.score(&test);
+        let score = IntervalScore::of(&intervals, &test);
         let coverage = score.coverage.unwrap();
         assert!((least..most).contains(&coverage), "{file} {level} %: {coverage}");
         // Five sessions ahead the margin is about √5 times that of one.

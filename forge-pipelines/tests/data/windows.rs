@@ -85,13 +85,13 @@ fn perfect_outputs_are_perfect_forecasts() {
     let mut y = vec![0.0; indices.len() * 4];
     w.fill_batch(Test, &indices, &mut x, &mut y).unwrap();
     assert!(x.iter().chain(&y).all(|v| v.is_finite()));
-    let f = w.forecasts(&p, Test, "oracle", &y).unwrap();
+    let f = w.forecasts(&p, Test, "oracle", &[], &y).unwrap();
     for (row, actual, predicted) in f.at_step(3, 0) {
         assert_eq!(actual, values[row]);
         // The network's f32 is all the error there is.
         assert!((predicted - actual).abs() < 1e-4, "{predicted} {actual}");
     }
-    assert_eq!(w.forecasts(&p, Test, "short", &y[1..]).unwrap_err().code(), "E0364");
+    assert_eq!(w.forecasts(&p, Test, "short", &[], &y[1..]).unwrap_err().code(), "E0364");
 }
 
 #[test]

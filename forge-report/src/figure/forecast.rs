@@ -1,3 +1,4 @@
+use super::band::{self, Band};
 use super::canvas::{Canvas, escape};
 use super::palette::INK;
 use super::place::{Place, rows_axis};
@@ -10,7 +11,7 @@ use forge_core::history::{ForecastKind, Forecasts};
 use plotly::Scatter;
 use plotly::common::{Line, Mode, Visible};
 use plotly::layout::{Axis, RangeSlider};
-use serde_json::json;
+use serde_json::{Value, json};
 
 type Points = (Vec<Place>, Vec<Option<f64>>);
 
@@ -30,6 +31,19 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
     let steps = steps(target.horizon());
     let best = target.best_baseline();
     let mut numbers = Vec::new();
+    let foremost = band::foremost(target.forecasts);
+    let mut bands = Vec::new();
+    for f in target.forecasts {
+        for (n, band) in band::of(f).into_iter().enumerate() {
+            let name = escape(&format!("{}, {}", f.name, band.label));
+            let style = around.palette.style(&f.name);
+            // Of several bands of one kind the widest alone, lest they hide each other.
+            let visible = foremost == Some(&f.name) && n == 0;
+            let outline = band_at_step(target, f, &band, 0);
+            numbers.push(canvas.trace(&band::trace(name, &style, outline, visible))?);
+            bands.push((f, band));
+        }
+    }
     for f in target.forecasts {
         let style = around.palette.style(&f.name);
         let (x, y) = at_step(target, f, 0);
@@ -45,7 +59,13 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
     }
     if steps.len() > 1 {
         let item = |&step: &usize| {
-            let (x, y): (Vec<_>, Vec<_>) = target.forecasts.iter().map(|f| at_step(target, f, step)).unzip();
+            let bands = bands
+                .iter()
+                .map(|(f, band)| band_at_step(target, f, band, step))
+                .map(|(x, y)| (json!(x), json!(y)));
+            let lines =
+                target.forecasts.iter().map(|f| at_step(target, f, step)).map(|(x, y)| (json!(x), json!(y)));
+            let (x, y): (Vec<Value>, Vec<Value>) = bands.chain(lines).unzip();
             ((step + 1).to_string(), json!([{"x": x, "y": y}, numbers]))
         };
         canvas.choice("steps ahead", "restyle", steps.iter().map(item).collect());
@@ -62,6 +82,9 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
     );
     if target.forecasts.iter().filter(|f| f.kind == ForecastKind::Baseline).count() > 1 {
         caption += " Only the best baseline is drawn; the legend switches the others on.";
+    }
+    if !bands.is_empty() {
+        caption += " The legend switches bands of quantiles and intervals on and off.";
     }
     caption += &beyond(target);
     Ok(Some(canvas.finish("forecast", target.titled("Forecast"), caption)))
@@ -89,6 +112,31 @@ fn steps(horizon: usize) -> Vec<usize> {
 
 fn at_step(target: &Target, f: &Forecasts, step: usize) -> Points {
     points(target, f.at_step(step, target.number).map(|(row, _, predicted)| (row, predicted)))
+}
+
+/// The outline of a band at one step ahead, with about half as many points as a line, since it goes there and back.
+fn band_at_step(
+    target: &Target,
+    f: &Forecasts,
+    band: &Band<'_>,
+    step: usize,
+) -> (Vec<Option<Place>>, Vec<Option<f64>>) {
+    let end = |values: &[f64], o: usize| values[f.index(o, step, target.number)];
+    let rows = f.origins.iter().enumerate();
+    let all: Vec<(Place, f64, f64)> = rows
+        .filter_map(|(o, row)| {
+            Some((Place::of(target.axis, row + step + 1)?, end(band.low, o), end(band.high, o)))
+        })
+        .collect();
+    let kept = |value: fn(&(Place, f64, f64)) -> f64| {
+        let values: Vec<Option<f64>> = all.iter().map(|p| Some(value(p)).filter(|v| v.is_finite())).collect();
+        thin(&values, POINTS / 2)
+    };
+    // What either end needs.
+    let mut kept = [kept(|p| p.1), kept(|p| p.2)].concat();
+    kept.sort_unstable();
+    kept.dedup();
+    band::outline(&kept.into_iter().map(|i| all[i].clone()).collect::<Vec<_>>())
 }
 
 fn points(target: &Target, values: impl Iterator<Item = (usize, f64)>) -> Points {

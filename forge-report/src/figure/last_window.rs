@@ -1,3 +1,4 @@
+use super::band;
 use super::canvas::{Canvas, escape};
 use super::forecast::beyond;
 use super::palette::{INK, MUTED};
@@ -39,6 +40,22 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
         canvas.trace(&trace.line(line).marker(marker))?;
     }
     let best = target.best_baseline();
+    let foremost = band::foremost(target.forecasts);
+    for f in target.forecasts {
+        let Some(number) = f.origins.iter().rposition(|&o| o == origin) else { continue };
+        for (n, band) in band::of(f).into_iter().enumerate() {
+            let end = |values: &[f64], step: usize| values[f.index(number, step, target.number)];
+            let ends = (0..horizon).filter_map(|step| {
+                let place = Place::of(target.axis, origin + step + 1)?;
+                Some((place, end(band.low, step), end(band.high, step)))
+            });
+            let outline = band::outline(&ends.collect::<Vec<_>>());
+            let name = escape(&format!("{}, {}", f.name, band.label));
+            // Alone, a forecast shows all its bands; beside others, the widest.
+            let visible = foremost == Some(&f.name) && (n == 0 || target.forecasts.len() == 1);
+            canvas.trace(&band::trace(name, &around.palette.style(&f.name), outline, visible))?;
+        }
+    }
     for f in target.forecasts {
         let Some(number) = f.origins.iter().rposition(|&o| o == origin) else { continue };
         let hidden = f.kind == ForecastKind::Baseline && best != Some(&f.name);

@@ -1,9 +1,11 @@
 //! Figures: a piece of history in, Plotly data and layout out. One file a figure.
 
+mod band;
 mod canvas;
 mod data_overview;
 mod error_by_step;
 mod forecast;
+mod heatmap;
 mod last_window;
 mod learning_curves;
 mod palette;
@@ -85,7 +87,17 @@ fn draw(output: &Output, around: &Surroundings) -> Drawn {
             }
             Ok(figures)
         }
-        Output::SkillTable { table } => Ok(error_by_step::draw(table, around)?.into_iter().collect()),
+        Output::Residuals { axis, forecasts } => {
+            let mut figures = Vec::new();
+            for target in targets::of(axis, forecasts)? {
+                figures.extend(residuals::draw(&target, around)?);
+            }
+            Ok(figures)
+        }
+        Output::Heatmap { heatmap } => Ok(heatmap::draw(heatmap)?.into_iter().collect()),
+        Output::SkillTable { table } | Output::ErrorByHorizon { table } => {
+            Ok(error_by_step::draw(table, around)?.into_iter().collect())
+        }
         Output::Plotly { title, figure } => Ok(vec![given(title, figure)?]),
         Output::Prose { .. } | Output::Facts { .. } | Output::Table { .. } | Output::Asserts { .. } => {
             Ok(Vec::new())

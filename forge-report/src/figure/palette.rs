@@ -49,8 +49,12 @@ impl Palette {
         for output in notebook.cells.iter().flat_map(|c| &c.outputs) {
             match output {
                 Output::LearningCurves { fits } => fits.iter().for_each(|f| see(&f.name, ForecastKind::Fit)),
-                Output::Forecast { forecasts, .. } => forecasts.iter().for_each(|f| see(&f.name, f.kind)),
-                Output::SkillTable { table } => table.scores.iter().for_each(|s| see(&s.name, s.kind)),
+                Output::Forecast { forecasts, .. } | Output::Residuals { forecasts, .. } => {
+                    forecasts.iter().for_each(|f| see(&f.name, f.kind))
+                }
+                Output::SkillTable { table } | Output::ErrorByHorizon { table } => {
+                    table.scores.iter().for_each(|s| see(&s.name, s.kind))
+                }
                 _ => {}
             }
         }

@@ -122,6 +122,8 @@ pub(super) mod tests {
             origins: (9..9 + origins).collect(),
             predicted: rows.iter().map(|v| v + error).collect(),
             actual: rows,
+            quantiles: Vec::new(),
+            intervals: Vec::new(),
         }
     }
 

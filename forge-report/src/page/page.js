@@ -137,20 +137,23 @@
     return label;
   }
 
-  // The figure's points as a table of series, x, y.
+  // The figure's points as a table of series, x, y, and of a map the value.
   function table(data) {
     const plain = text => String(text).replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&amp;/g, '&');
     const field = value => {
       const text = value === null || value === undefined ? '' : String(value);
       return /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
     };
-    const rows = [['series', 'x', 'y']];
+    const rows = [data.some(trace => trace.z) ? ['series', 'x', 'y', 'value'] : ['series', 'x', 'y']];
     for (const trace of data) {
       const y = Array.from(trace.y || []);
       const x = Array.from(trace.x || y.keys());
       // A leading formula sign would make a spreadsheet compute.
       const name = plain(trace.name || '').replace(/^([=+@-])/, "'$1");
-      for (const [i, value] of y.entries()) rows.push([name, x[i], value]);
+      for (const [i, value] of y.entries()) {
+        if (trace.z) for (const [j, at] of x.entries()) rows.push([name, at, value, trace.z[i][j]]);
+        else rows.push([name, x[i], value]);
+      }
     }
     return rows.map(row => row.map(field).join(',')).join('\n') + '\n';
   }

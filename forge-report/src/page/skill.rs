@@ -44,7 +44,7 @@ enum Sense {
     Lower,
     Higher,
     NearZero,
-    /// Neither: coverage should be near its own target.
+    /// Neither: coverage should be near its own target, and a width means nothing without it.
     Unknown,
 }
 
@@ -55,7 +55,7 @@ impl Sense {
             "bias" => Sense::NearZero,
             "direction" | "r2" | "accuracy" | "correlation" => Sense::Higher,
             s if s.starts_with("f1") || s.ends_with("auc") => Sense::Higher,
-            s if s.starts_with("coverage") => Sense::Unknown,
+            s if s.starts_with("coverage") || s.starts_with("width") => Sense::Unknown,
             _ => Sense::Lower,
         }
     }

@@ -60,7 +60,7 @@ struct Badge<'a> {
 enum Shown<'a> {
     Prose { html: String },
     Facts { facts: &'a [Fact] },
-    Table { table: &'a Table },
+    Table { table: &'a Table, folded: bool },
     Asserts { outcomes: &'a [AssertOutcome] },
     Skill { table: skill::View },
     Figure { name: String, title: String, caption: String, height: u64, packed: String },
@@ -129,9 +129,11 @@ fn cell<'a>(
     let failure = if let CellState::Failed { message } = &record.state { message.as_str() } else { "" };
     let only_prose = record.outputs.iter().all(|o| matches!(o, Output::Prose { .. }));
     let prose = record.actions.is_empty() && only_prose && failure.is_empty();
+    let tables = record.outputs.iter().filter(|o| matches!(o, Output::Table { .. })).count();
+    let many = tables > 2;
     let mut outputs = Vec::new();
     for (output, drawn) in record.outputs.iter().zip(drawn) {
-        outputs.extend(words(output, if prose { 3 } else { 4 }));
+        outputs.extend(words(output, if prose { 3 } else { 4 }, many));
         match drawn {
             Ok(figures) => {
                 for f in figures {
@@ -162,17 +164,23 @@ fn cell<'a>(
     })
 }
 
-/// The part of an output that is no figure.
-fn words(output: &Output, top: usize) -> Option<Shown<'_>> {
+/// Rows beyond which a table is folded in a cell with many tables.
+const LONG: usize = 12;
+
+/// The part of an output that is no figure. Long tables are folded where a cell has many.
+fn words(output: &Output, top: usize, many: bool) -> Option<Shown<'_>> {
     match output {
         Output::Prose { markdown } => Some(Shown::Prose { html: markdown::to_html(markdown, top) }),
         Output::Facts { facts } => Some(Shown::Facts { facts }),
-        Output::Table { table } => Some(Shown::Table { table }),
+        Output::Table { table } => Some(Shown::Table { table, folded: many && table.rows.len() > LONG }),
         Output::Asserts { outcomes } => Some(Shown::Asserts { outcomes }),
         Output::SkillTable { table } => Some(Shown::Skill { table: skill::view(table) }),
         Output::DataOverview { .. }
         | Output::LearningCurves { .. }
         | Output::Forecast { .. }
+        | Output::Residuals { .. }
+        | Output::ErrorByHorizon { .. }
+        | Output::Heatmap { .. }
         | Output::Plotly { .. } => None,
     }
 }

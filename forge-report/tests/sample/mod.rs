@@ -38,6 +38,39 @@ fn forecasts(
         actual: steps().map(|(o, h)| values[o + h + 1]).collect(),
         predicted: steps().map(|(o, h)| rule(o, h)).collect(),
         origins,
+        quantiles: Vec::new(),
+        intervals: Vec::new(),
+    }
+}
+
+/// The first with quantiles and a calibrated interval, the second with an interval.
+fn banded(mut all: Vec<Forecasts>) -> Vec<Forecasts> {
+    for (n, f) in all.iter_mut().enumerate().take(2) {
+        let shifted = |by: f64| f.predicted.iter().map(|v| v + by).collect::<Vec<f64>>();
+        let quantile = |(level, by): (f64, f64)| QuantileForecast { level, values: shifted(by) };
+        let interval = Interval { level: 80.0, low: shifted(-1.2), high: shifted(1.2) };
+        if n == 0 {
+            f.quantiles = [(0.05, -1.5), (0.5, 0.0), (0.95, 1.4)].map(quantile).to_vec();
+        }
+        f.intervals = vec![interval];
+    }
+    all
+}
+
+fn heatmap() -> Heatmap {
+    let values = |by: f64| {
+        (0..HORIZON).map(|h| (0..7).map(|d| (d > 0).then(|| by * (1 + h + d % 3) as f64)).collect()).collect()
+    };
+    Heatmap {
+        metric: "mae".into(),
+        x_title: "weekday".into(),
+        y_title: "steps ahead".into(),
+        x: ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].map(String::from).to_vec(),
+        y: (1..=HORIZON).map(|h| h.to_string()).collect(),
+        layers: vec![
+            HeatLayer { name: "lstm".into(), values: values(0.3) },
+            HeatLayer { name: "last".into(), values: values(0.4) },
+        ],
     }
 }
 
@@ -275,8 +308,11 @@ pub fn notebook() -> Notebook {
             "- id: score\n  evaluate: {fits: [lstm, linear], part: test, metrics: [mae, rmse, mase, direction]}",
             cached,
             vec![
-                Output::from(table),
-                Output::Forecast { axis, forecasts: all },
+                Output::from(table.clone()),
+                Output::Forecast { axis: axis.clone(), forecasts: banded(all.clone()) },
+                Output::Residuals { axis, forecasts: all },
+                Output::ErrorByHorizon { table },
+                Output::Heatmap { heatmap: heatmap() },
                 Output::Asserts { outcomes: vec![claim("score.result.lstm.mae < 1", true, "found 0.55")] },
             ],
         ),

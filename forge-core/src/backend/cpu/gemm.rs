@@ -81,8 +81,9 @@ pub fn run<T: Element + Scalar>(gemm: Gemm, out: &mut Memory) -> Result<()> {
     epilogue(gemm, n, out)
 }
 
-/// Bias and activation.
+/// Bias and activation, a piece of a row at a time, so that nothing is allocated.
 fn epilogue<T: Element + Scalar>(gemm: Gemm, n: usize, out: &mut [T]) -> Result<()> {
+    const PIECE: usize = 256;
     if let Some(bias) = gemm.bias {
         let values = elements::<T>("matmul", bias.memory)?;
         if bias.layout.shape()[..] != [n] {
@@ -93,14 +94,20 @@ fn epilogue<T: Element + Scalar>(gemm: Gemm, n: usize, out: &mut [T]) -> Result<
         }
         let (from, stride) = (bias.layout.offset(), bias.layout.strides()[0]);
         for row in out.chunks_exact_mut(n) {
-            for (j, o) in row.iter_mut().enumerate() {
-                *o = *o + values[from + j * stride];
+            if stride == 1 {
+                row.iter_mut().zip(&values[from..from + n]).for_each(|(o, b)| *o = *o + *b);
+            } else {
+                row.iter_mut().enumerate().for_each(|(j, o)| *o = *o + values[from + j * stride]);
             }
         }
     }
     if let Some(activation) = gemm.activation {
-        let before = out.to_vec();
-        map::unary(activation, &before, &Layout::contiguous(Dims::filled(&[before.len()])), out);
+        let mut before = [T::default(); PIECE];
+        for piece in out.chunks_mut(PIECE) {
+            let before = &mut before[..piece.len()];
+            before.copy_from_slice(piece);
+            map::unary(activation, before, &Layout::contiguous(Dims::filled(&[piece.len()])), piece);
+        }
     }
     Ok(())
 }

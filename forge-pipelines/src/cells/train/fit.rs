@@ -64,7 +64,7 @@ pub(super) fn fit(
     let watched = params.stop.as_ref().map(|stop| stop.monitor.part());
     for part in [Part::Val, Part::Test] {
         if (part == Part::Val && has_val) || (part == Part::Test && watched == Some(part)) {
-            learner = learner.callback(OriginalUnits::new(data, part, params.batch, run));
+            learner = learner.callback(OriginalUnits::new(data, part, params, run));
         }
     }
     if let Some(plateau) = params.schedule.plateau()? {
@@ -182,22 +182,23 @@ struct OriginalUnits {
     data: Arc<WindowData>,
     part: Part,
     context: ScoreContext,
-    batch: usize,
+    params: TrainParams,
     device: Device,
 }
 
 impl OriginalUnits {
-    fn new(data: &Arc<WindowData>, part: Part, batch: usize, run: &CellRun<'_>) -> Self {
+    fn new(data: &Arc<WindowData>, part: Part, params: &TrainParams, run: &CellRun<'_>) -> Self {
         let columns = &data.columns;
         let context = ScoreContext::new(&columns.prepared, columns.freq, None, &EPOCH_METRICS);
-        OriginalUnits { data: data.clone(), part, context, batch, device: run.device.clone() }
+        let (params, device) = (params.clone(), run.device.clone());
+        OriginalUnits { data: data.clone(), part, context, params, device }
     }
 }
 
 impl Callback for OriginalUnits {
     fn epoch_end(&mut self, state: &mut State<'_>) -> forge_core::Result<Flow> {
         let part = self.part.name();
-        let forecasts = on_part(state.model, &self.data, self.part, part, self.batch, &self.device)
+        let forecasts = on_part(state.model, &self.data, self.part, part, &self.params, &self.device)
             .map_err(|failure| Error::other(failure.finding.message.clone()))?;
         let table = score(&[forecasts], &[], &self.context).map_err(|e| Error::other(e.to_string()))?;
         for (name, value) in table.scores.iter().flat_map(|s| &s.metrics) {
@@ -213,11 +214,12 @@ pub(super) fn on_part(
     data: &Arc<WindowData>,
     part: Part,
     name: &str,
-    batch: usize,
+    params: &TrainParams,
     device: &Device,
 ) -> Result<Forecasts, Failure> {
-    let outputs = predict(model, &WindowDataset::new(data.clone(), part), batch, device)?;
-    Ok(data.windows.forecasts(&data.columns.prepared, part, name, &outputs.to_vec::<f32>()?)?)
+    let outputs = predict(model, &WindowDataset::new(data.clone(), part), params.batch, device)?;
+    let (prepared, levels) = (&data.columns.prepared, params.loss.levels());
+    Ok(data.windows.forecasts(prepared, part, name, levels, &outputs.to_vec::<f32>()?)?)
 }
 
 /// A model's outputs for the rows after the last known target.

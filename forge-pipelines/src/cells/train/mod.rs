@@ -3,6 +3,7 @@
 mod fit;
 mod model_file;
 mod params;
+mod quantiles;
 mod schedule;
 
 use super::{CellKind, CellRun, Plan, resolved, typed};
@@ -15,11 +16,12 @@ use crate::value::{Fit, ForecastData, Value, ValueKind};
 use fit::{after_the_last, fit, on_part};
 use forge_core::history::{Fact, FitHistory, Output, Part, StopReason};
 use forge_core::nn::Init;
-use model_file::describe;
+use model_file::Description;
 pub use params::{
     AdamParams, AdamwParams, HuberParams, LossKind, LossName, LossParam, Monitor, OptimizerKind,
     OptimizerName, OptimizerParam, Restore, SgdParams, StopParams, Strategy, TrainParams,
 };
+pub use quantiles::Quantiles;
 pub use schedule::{
     CosineParams, Percent, PlateauParams, ScheduleKind, ScheduleName, ScheduleParam, StepParams, Warmup,
 };
@@ -58,6 +60,11 @@ impl CellKind for Training {
         plan.fits.push(cell.id.clone());
         let action = cell.action("train");
         let params = action.and_then(|train| plan.spec.read::<TrainParams>(train).ok());
+        let count = params.as_ref().map_or(0, |params| params.loss.levels().len());
+        if count > 0 {
+            plan.quantile_fits.push((cell.id.clone(), count));
+            quantiles::planned(cell, plan);
+        }
         if let (Some(guard), Some(train)) = (params.and_then(|p| test_chooses(&p)), action) {
             plan.guard(cell, &train.path.key("stop").key("monitor"), "of the test part", guard);
         }
@@ -75,6 +82,10 @@ impl CellKind for Training {
         if let Some(guard) = test_chooses(&params) {
             run.allowed(guard)?;
         }
+        let levels = params.loss.levels().to_vec();
+        if !levels.is_empty() {
+            quantiles::checked(run, &data)?;
+        }
         let Some(action) = run.cell.action("model") else { return Ok(None) };
         let resolved = self.resolve(run.spec, action, run.registry)?;
         let (kind, model_params) =
@@ -82,7 +93,7 @@ impl CellKind for Training {
         let shape = ModelShape {
             lookback: data.windows.params.lookback,
             features: data.windows.features(),
-            outputs: data.windows.params.horizon * data.windows.targets(),
+            outputs: data.windows.params.horizon * data.windows.targets() * levels.len().max(1),
         };
         let batch = params.batch.min(data.windows.len(Part::Train)) as u64;
         models::fits(kind, &model_params, shape, batch, params.optimizer.moments())?;
@@ -103,18 +114,25 @@ impl CellKind for Training {
             // The best epoch is on disk, but the weights that go on are the last.
             history.best_epoch = history.epochs.last().map(|e| e.epoch);
         }
-        let description = describe(run, &resolved, shape, &data, restored);
-        let text = format!("{description:#}\n");
-        crate::run::write_atomic(folder.join("model.json"), text.as_bytes())?;
-        let on = |part| on_part(&*model, &data, part, &run.cell.id, params.batch, run.device);
+        let on = |part| on_part(&*model, &data, part, &run.cell.id, &params, run.device);
         let mut forecasts =
             ForecastData { windows: data.clone(), val: Vec::new(), test: vec![on(Part::Test)?] };
         if !data.windows.is_empty(Part::Val) {
             forecasts.val.push(on(Part::Val)?);
         }
+        let description = Description {
+            model: &resolved,
+            shape,
+            levels: &levels,
+            data: &data,
+            val: forecasts.val.first(),
+            weights: if restored { "best.safetensors" } else { "last.safetensors" },
+        };
+        let text = format!("{:#}\n", description.json(run));
+        crate::run::write_atomic(folder.join("model.json"), text.as_bytes())?;
         let next = after_the_last(&*model, &data, run.device)?;
         report(run, &history, restored);
-        Ok(Some(Value::Fit(Arc::new(Fit { history, forecasts, next }))))
+        Ok(Some(Value::Fit(Arc::new(Fit { history, forecasts, levels, next }))))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Parameters of `train`.
 
+use super::quantiles::Quantiles;
 use super::schedule::{ScheduleName, ScheduleParam};
 use forge_core::history::Part;
 use forge_core::optim::{Adam, Optimizer, Sgd};
 use forge_core::{Result, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -203,12 +203,7 @@ impl OptimizerParam {
 /// A loss: a name, or a one-key map with its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[schemars(
-    example = LossParam::Name(LossName::Mse),
-    extend("x-later" = json!({
-        "quantile": "forecasts of several quantiles come in a later version; `mae` forecasts the median"
-    }))
-)]
+#[schemars(example = LossParam::Name(LossName::Mse))]
 pub enum LossParam {
     /// With its defaults.
     Name(LossName),
@@ -234,6 +229,9 @@ pub enum LossName {
 pub enum LossKind {
     /// Squares of small errors, absolute values of large ones.
     Huber(HuberParams),
+    /// Pinball loss of several quantiles, such as `[0.1, 0.5, 0.9]`: the model forecasts each of them at every step.
+    /// Quantiles that cross are put in order; the one nearest to 0.5 is the point forecast.
+    Quantile(Quantiles),
 }
 
 /// Parameters of Huber's loss.
@@ -252,6 +250,14 @@ impl Default for HuberParams {
 }
 
 impl LossParam {
+    /// Levels of the quantiles that the model forecasts, ascending; none for a model of points.
+    pub fn levels(&self) -> &[f64] {
+        match self {
+            LossParam::Kind(LossKind::Quantile(quantiles)) => quantiles.levels(),
+            _ => &[],
+        }
+    }
+
     /// The loss of (prediction, target).
     pub(super) fn function(&self) -> impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + 'static {
         let loss = self.clone();
@@ -260,6 +266,7 @@ impl LossParam {
             LossParam::Name(LossName::Mae) => prediction.mae(target),
             LossParam::Name(LossName::Huber) => prediction.huber(target, HuberParams::default().delta),
             LossParam::Kind(LossKind::Huber(params)) => prediction.huber(target, params.delta),
+            LossParam::Kind(LossKind::Quantile(quantiles)) => quantiles.loss(prediction, target),
         }
     }
 }
