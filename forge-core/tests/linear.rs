@@ -140,8 +140,8 @@ proptest! {
         let shape = [size[0], size[1], size[2] + extent(0) - 1, size[3] + extent(1) - 1];
         let options = PoolOptions { kernel, stride, padding, dilation, ceil, count_padding };
         let x = random(&shape, "x");
-        adjoint("avg_pool2d", &[x.clone()], |t| Ok(vec![t[0].avg_pool2d(&options)?]));
-        adjoint("adaptive_avg_pool2d", &[x.clone()], |t| Ok(vec![t[0].adaptive_avg_pool2d(parts)?]));
+        adjoint("avg_pool2d", std::slice::from_ref(&x), |t| Ok(vec![t[0].avg_pool2d(&options)?]));
+        adjoint("adaptive_avg_pool2d", std::slice::from_ref(&x), |t| Ok(vec![t[0].adaptive_avg_pool2d(parts)?]));
         let rows = x.reshape(&[shape[0], shape[1], shape[2] * shape[3]]).unwrap();
         let width = 1 + 2 * (kernel[0] % 2) + 2 * (stride[0] / 2);
         adjoint("moving_average", &[rows], |t| Ok(vec![t[0].moving_average(width)?]));
