@@ -89,7 +89,7 @@ fn row(operation: &Operation) -> String {
         false => "cpu",
     };
     let any = |f: &dyn Fn(&Sample) -> bool| samples.iter().any(f);
-    let mut checked = vec![format!("values of {} samples in 3 layouts", samples.len())];
+    let mut checked = vec![format!("values of {} samples in {} layouts", samples.len(), Place::ALL.len())];
     if any(&smooth) {
         checked.push("exact derivatives, differences, masks".into());
     }
@@ -125,7 +125,8 @@ fn page() -> String {
 Made from the registry by the verification harness (`forge-core/tests/operations.rs`); do not edit.
 `FORGE_BLESS=1 cargo test -p forge-core --test operations page` writes it anew.
 
-- **Values** are compared with naive loops in f64, operands lying in order, transposed and as a slice with steps. In f32 the
+- **Values** are compared with naive loops in f64, operands lying in order, transposed, as a slice with steps and with
+  dimension 1 last. In f32 the
   error may be four times that of a naive f32 loop on the same data and four units in the last place of the largest value.
 - **Exact derivatives** are those of dual numbers through the naive loops, to 1e-12. **Differences** are five-point central
   ones. **Masks** are all subsets of operands that want a gradient. A **repeated operand** is the same tensor twice.
