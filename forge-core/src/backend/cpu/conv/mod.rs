@@ -207,10 +207,10 @@ impl CpuConv {
         let operands =
             |n: usize| (pixels.as_ref()[n * g.padded_image()..].as_ptr(), grads[n * each..].as_ptr());
         let work = g.batch * g.multiply_adds();
-        // SAFETY of both: each task writes its own row of the kernel, or its own shard's sums.
         if large {
             parallel_if(work, kernel_rows, |row| {
                 for n in 0..g.batch {
+                    // SAFETY: operands of image n; this task alone writes this row of the kernel.
                     unsafe { backward::weights(g, operands(n), row, n == 0, at.get()) };
                 }
             });
@@ -220,6 +220,7 @@ impl CpuConv {
                 let out = at.get().wrapping_add(s * floats);
                 for n in images.clone() {
                     for row in 0..kernel_rows {
+                        // SAFETY: operands of image n; `out` is this shard's own.
                         unsafe { backward::weights(g, operands(n), row, n == images.start, out) };
                     }
                 }
