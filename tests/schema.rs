@@ -54,6 +54,7 @@ const BEYOND_A_SCHEMA: &[(&str, &[&str])] = &[
     ("a guard: right for images, and a matter of the data", &["random_split"]),
     ("a guard that `allow` switches off", &["filled_from_behind", "stop_on_test"]),
     ("the order of cells and what they give", &["transform_before_split"]),
+    ("a schema does not compare cells", &["quantiles_of_points", "quantiles_through_diff"]),
     ("a schema does not follow references", &["later_cell", "unknown_cell"]),
     ("a schema does not compare ids", &["duplicate_id", "two_ids"]),
     ("a schema does not compare the keys of two maps", &["two_roles"]),

@@ -6,12 +6,14 @@ use super::bench::Bench;
 const SPEC: &str = "
 forge: 1
 task: forecast
-data: {csv: msft.csv, time: Date, freq: sessions}
-split: {by: time, train: 60%, val: 10%, test: 30%}
-target: {Close: [log, diff, standardize]}
-window: {lookback: 20, horizon: 2}
-model: {lstm: {hidden: 32}}
-train: {epochs: 1, batch: 64}
+cells:
+  - data: {csv: msft.csv, time: Date, freq: sessions}
+  - split: {by: time, train: 60%, val: 10%, test: 30%}
+  - target: {Close: [log, diff, standardize]}
+  - window: {lookback: 20, horizon: 2}
+  - id: lstm
+    model: {lstm: {hidden: 32}}
+    train: {epochs: 1, batch: 64}
 ";
 
 #[test]
@@ -23,7 +25,7 @@ fn one_two_and_eight_threads_give_the_same_bytes() {
         let env = std::fs::read_to_string(dir.path().join("env.json")).unwrap();
         assert!(env.contains(&format!("\"threads\": {threads}")), "{env}");
         let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
-        (read("predictions.parquet"), read("fits/train/best.safetensors"))
+        (read("predictions.parquet"), read("fits/lstm/best.safetensors"))
     };
     let one = files(1);
     for threads in [2, 8] {
