@@ -36,11 +36,8 @@ fn adjoint(what: &str, operands: &[Tensor], map: impl Fn(&[Tensor]) -> Result<Ve
         loss = Some(loss.map_or(share.clone(), |total| (&total + &share).unwrap()));
     }
     let grads = loss.unwrap().backward(cx).unwrap();
-    let right: f64 = leaves
-        .iter()
-        .zip(operands)
-        .map(|(leaf, x)| grads.wrt(leaf).map_or(0.0, |g| inner(x, &g.clone()).0))
-        .sum();
+    let right: f64 =
+        leaves.iter().zip(operands).map(|(leaf, x)| grads.wrt(leaf).map_or(0.0, |g| inner(x, g).0)).sum();
     assert!((left - right).abs() <= 1e-13 * size.max(1e-3), "{what}: ⟨Ax, y⟩ is {left}, ⟨x, Aᵀy⟩ is {right}");
 }
 
@@ -140,8 +137,8 @@ proptest! {
         let shape = [size[0], size[1], size[2] + extent(0) - 1, size[3] + extent(1) - 1];
         let options = PoolOptions { kernel, stride, padding, dilation, ceil, count_padding };
         let x = random(&shape, "x");
-        adjoint("avg_pool2d", &[x.clone()], |t| Ok(vec![t[0].avg_pool2d(&options)?]));
-        adjoint("adaptive_avg_pool2d", &[x.clone()], |t| Ok(vec![t[0].adaptive_avg_pool2d(parts)?]));
+        adjoint("avg_pool2d", std::slice::from_ref(&x), |t| Ok(vec![t[0].avg_pool2d(&options)?]));
+        adjoint("adaptive_avg_pool2d", std::slice::from_ref(&x), |t| Ok(vec![t[0].adaptive_avg_pool2d(parts)?]));
         let rows = x.reshape(&[shape[0], shape[1], shape[2] * shape[3]]).unwrap();
         let width = 1 + 2 * (kernel[0] % 2) + 2 * (stride[0] / 2);
         adjoint("moving_average", &[rows], |t| Ok(vec![t[0].moving_average(width)?]));
