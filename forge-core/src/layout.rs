@@ -1,5 +1,9 @@
 //! Shapes, strides and views: which element of a storage stands at which index of a tensor.
 
+mod runs;
+
+pub(crate) use runs::Runs;
+
 use crate::{Error, Result};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -137,6 +141,26 @@ impl Layout {
     /// The range of elements, when they lie side by side.
     pub fn contiguous_range(&self) -> Option<std::ops::Range<usize>> {
         self.is_contiguous().then(|| self.offset..self.offset + self.count())
+    }
+
+    /// The order of dimensions in which the elements lie side by side, without gaps or repeats, if there is one: of a
+    /// row-major layout that of its dimensions, of images with channels last `[0, 2, 3, 1]`.
+    pub(crate) fn dense_order(&self) -> Option<Dims> {
+        let mut order = self.shape;
+        order.as_mut().iter_mut().enumerate().for_each(|(d, at)| *at = d);
+        if self.is_contiguous() {
+            return Some(order);
+        }
+        // Where a dimension of one element stands does not matter: first.
+        let key =
+            |d: &usize| std::cmp::Reverse(if self.shape[*d] == 1 { usize::MAX } else { self.strides[*d] });
+        order.as_mut().sort_by_key(key);
+        let mut turned = *self;
+        for (to, &from) in order.iter().enumerate() {
+            turned.shape.as_mut()[to] = self.shape[from];
+            turned.strides.as_mut()[to] = self.strides[from];
+        }
+        turned.is_contiguous().then_some(order)
     }
 
     /// The same elements in another order of dimensions.
@@ -346,78 +370,6 @@ pub fn broadcast(op: &'static str, a: &Dims, b: &Dims) -> Result<Dims> {
         };
     }
     Ok(out)
-}
-
-/// `N` operands of one shape as a list of inner runs: `n` elements each, one start and one stride an operand.
-/// Neighbouring dimensions are merged where every operand allows it, so a contiguous operand gives one run.
-pub(crate) struct Runs<const N: usize> {
-    /// Outer sizes and strides, innermost last; the first `rank` of them.
-    outer: [(usize, [usize; N]); MAX_RANK],
-    rank: usize,
-    offsets: [usize; N],
-    /// Elements in a run.
-    pub n: usize,
-    /// Stride of each operand within a run.
-    pub strides: [usize; N],
-}
-
-impl<const N: usize> Runs<N> {
-    /// The layouts must have one shape.
-    pub fn new(layouts: [&Layout; N]) -> Self {
-        let mut outer = [(1, [0; N]); MAX_RANK];
-        let mut rank = 0;
-        for d in 0..layouts[0].rank() {
-            let size = layouts[0].shape[d];
-            if size == 1 {
-                continue;
-            }
-            let strides = layouts.map(|l| l.strides[d]);
-            match outer[..rank].last_mut() {
-                Some((n, s)) if (0..N).all(|k| s[k] == strides[k] * size) => {
-                    *n *= size;
-                    *s = strides;
-                }
-                _ => {
-                    outer[rank] = (size, strides);
-                    rank += 1;
-                }
-            }
-        }
-        let (n, strides) = if rank == 0 { (1, [0; N]) } else { outer[rank - 1] };
-        Runs { outer, rank: rank.saturating_sub(1), offsets: layouts.map(|l| l.offset), n, strides }
-    }
-
-    /// Calls `f` with the start of each run, in row-major order.
-    pub fn each(&self, mut f: impl FnMut([usize; N])) {
-        let outer = &self.outer[..self.rank];
-        if self.n == 0 || outer.iter().any(|&(size, _)| size == 0) {
-            return;
-        }
-        let mut index = [0usize; MAX_RANK];
-        let mut at = self.offsets;
-        loop {
-            f(at);
-            let mut d = outer.len();
-            loop {
-                if d == 0 {
-                    return;
-                }
-                d -= 1;
-                let (size, strides) = &outer[d];
-                index[d] += 1;
-                if index[d] < *size {
-                    for k in 0..N {
-                        at[k] += strides[k];
-                    }
-                    break;
-                }
-                for k in 0..N {
-                    at[k] -= strides[k] * (size - 1);
-                }
-                index[d] = 0;
-            }
-        }
-    }
 }
 
 #[cfg(test)]

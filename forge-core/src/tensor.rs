@@ -114,6 +114,36 @@ impl Tensor {
         Ok(Self::over(memory, device.clone(), shape))
     }
 
+    /// A new tensor of the operands' shape whose elements `write` makes one by one from theirs. It lies in memory as the
+    /// first operand does whose elements lie side by side, so that images with channels last keep them there; with none,
+    /// row-major.
+    pub(crate) fn elementwise<const N: usize>(
+        device: &Device,
+        dtype: DType,
+        operands: [Arg; N],
+        write: impl FnOnce([Arg; N], &mut Memory) -> Result<()>,
+    ) -> Result<Self> {
+        const OP: &str = "elementwise";
+        let Some(first) = operands.first() else { return Err(Error::argument(OP, "there is no operand")) };
+        let shape = *first.layout.shape();
+        let order = match first.layout.is_contiguous() {
+            true => None,
+            false => operands.iter().find_map(|x| x.layout.dense_order()),
+        };
+        let Some(order) = order.filter(|order| !order.is_sorted()) else {
+            return Self::build(device, dtype, shape, |out| write(operands, out));
+        };
+        let mut layouts = operands.map(|x| *x.layout);
+        for layout in &mut layouts {
+            *layout = layout.permute(OP, &order)?;
+        }
+        let turned = std::array::from_fn(|k| Arg { memory: operands[k].memory, layout: &layouts[k] });
+        let out = Self::build(device, dtype, *layouts[0].shape(), |out| write(turned, out))?;
+        let mut back = order;
+        order.iter().enumerate().for_each(|(to, &from)| back.as_mut()[from] = to);
+        Ok(out.view(out.layout().permute(OP, &back)?))
+    }
+
     fn over(memory: Memory, device: Device, shape: Dims) -> Self {
         Tensor {
             storage: Shared::new(Storage { memory, device }),

@@ -65,6 +65,12 @@ enum Place {
     Transposed,
     /// Every second element of a larger storage, not from its start.
     Sliced,
+    /// Dimension 1 last, as images have their channels.
+    ChannelsLast,
+}
+
+impl Place {
+    const ALL: [Place; 4] = [Place::Contiguous, Place::Transposed, Place::Sliced, Place::ChannelsLast];
 }
 
 fn tensor(array: &Array<f64>, dtype: DType, place: Place) -> Tensor {
@@ -79,6 +85,13 @@ fn tensor(array: &Array<f64>, dtype: DType, place: Place) -> Tensor {
             let reversed: Vec<usize> = (0..rank).rev().collect();
             let turned = forge_core::backend::reference::permute(array, &reversed);
             make(&turned.data, &turned.shape).permute(&reversed).unwrap()
+        }
+        Place::ChannelsLast if rank < 3 => make(&array.data, &array.shape),
+        Place::ChannelsLast => {
+            let order: Vec<usize> = [0].into_iter().chain(2..rank).chain([1]).collect();
+            let back: Vec<usize> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
+            let turned = forge_core::backend::reference::permute(array, &order);
+            make(&turned.data, &turned.shape).permute(&back).unwrap()
         }
         Place::Sliced => {
             let Some(&last) = array.shape.last() else { return make(&array.data, &array.shape) };
@@ -208,7 +221,7 @@ fn check_values(name: &str, sample: &Sample) {
         .zip(&wanted)
         .map(|(n, w)| largest(&n.data.iter().zip(&w.data).map(|(a, b)| a.to_f64() - b).collect::<Vec<_>>()))
         .collect();
-    for place in [Place::Contiguous, Place::Transposed, Place::Sliced] {
+    for place in Place::ALL {
         for dtype in [DType::F64, DType::F32] {
             let what = format!("{name} ({}), {dtype}, {place:?}", sample.name);
             let tensors: Vec<Tensor> = values.iter().map(|v| tensor(v, dtype, place)).collect();
@@ -241,7 +254,7 @@ fn check_gradients(name: &str, sample: &Sample) {
     let own: Vec<usize> = (0..n).collect();
     let wanted = exact(sample, &values, &own);
     let all = (1u32 << n) - 1;
-    for place in [Place::Contiguous, Place::Transposed, Place::Sliced] {
+    for place in Place::ALL {
         let tensors: Vec<Tensor> = values.iter().map(|v| tensor(v, DType::F64, place)).collect();
         let (_, grads) = tape(sample, &tensors, all);
         compare(&format!("{name} ({}), {place:?}", sample.name), &grads, &wanted);

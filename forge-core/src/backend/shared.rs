@@ -103,7 +103,9 @@ mod tests {
 
     static DROPS: AtomicUsize = AtomicUsize::new(0);
 
-    struct Counted(u64);
+    struct Counted {
+        id: u64,
+    }
     impl Drop for Counted {
         fn drop(&mut self) {
             DROPS.fetch_add(1, Ordering::SeqCst);
@@ -116,21 +118,21 @@ mod tests {
 
     #[test]
     fn each_value_is_dropped_once_and_its_room_serves_again() {
-        let mut first = Shared::new(Counted(7));
+        let mut first = Shared::new(Counted { id: 7 });
         let home = std::ptr::from_ref(&*first);
         let other = first.clone();
         assert!(first.get_mut().is_none() && Shared::same(&first, &other));
         drop(first);
-        assert_eq!((DROPS.load(Ordering::SeqCst), other.0), (0, 7));
+        assert_eq!((DROPS.load(Ordering::SeqCst), other.id), (0, 7));
         drop(other);
         assert_eq!(DROPS.load(Ordering::SeqCst), 1);
-        let mut second = Shared::new(Counted(8));
+        let mut second = Shared::new(Counted { id: 8 });
         assert_eq!(std::ptr::from_ref(&*second), home);
-        second.get_mut().unwrap().0 += 1;
-        assert_eq!(second.0, 9);
+        second.get_mut().unwrap().id += 1;
+        assert_eq!(second.id, 9);
         drop(second);
         // Many threads let go of the same values at once.
-        let all: Vec<Shared<Counted>> = (0..1000).map(|i| Shared::new(Counted(i))).collect();
+        let all: Vec<Shared<Counted>> = (0..1000).map(|i| Shared::new(Counted { id: i })).collect();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 let mine = all.clone();

@@ -58,8 +58,9 @@ impl Backward for BinaryBackward {
         for side in 0..2 {
             if outgoing.wants(side) {
                 let device = g.device();
-                let grad = Tensor::build(device, g.dtype(), shape, |out| {
-                    device.binary_grad(self.op, side, a.arg(), b.arg(), g.arg(), out)
+                let operands = [a.arg(), b.arg(), g.arg()];
+                let grad = Tensor::elementwise(device, g.dtype(), operands, |[a, b, g], out| {
+                    device.binary_grad(self.op, side, a, b, g, out)
                 })?;
                 outgoing.send(side, grad.into_sum_to(&self.shapes[side])?)?;
             }
@@ -79,12 +80,14 @@ impl Tensor {
         let (device, dtype, shapes) = (self.device(), self.dtype(), [*self.dims(), *other.dims()]);
         let alike = shapes[0] == shapes[1];
         let mut out = if alike {
-            Tensor::build(device, dtype, shapes[0], |out| device.binary(op, self.arg(), other.arg(), out))?
+            Tensor::elementwise(device, dtype, [self.arg(), other.arg()], |[a, b], out| {
+                device.binary(op, a, b, out)
+            })?
         } else {
             let shape = broadcast(name, &shapes[0], &shapes[1])?;
             let (a, b) = (self.layout().expand(name, shape)?, other.layout().expand(name, shape)?);
             let (a, b) = (Arg { layout: &a, ..self.arg() }, Arg { layout: &b, ..other.arg() });
-            Tensor::build(device, dtype, shape, |out| device.binary(op, a, b, out))?
+            Tensor::elementwise(device, dtype, [a, b], |[a, b], out| device.binary(op, a, b, out))?
         };
         if op.compares() {
             return Ok(out);

@@ -15,8 +15,8 @@ impl Backward for UnaryBackward {
         let g = incoming.one()?;
         let kept = self.kept.as_ref().unwrap_or(&g);
         let device = g.device();
-        let grad = Tensor::build(device, g.dtype(), *g.dims(), |out| {
-            device.unary_grad(self.op, kept.arg(), g.arg(), out)
+        let grad = Tensor::elementwise(device, g.dtype(), [kept.arg(), g.arg()], |[kept, g], out| {
+            device.unary_grad(self.op, kept, g, out)
         })?;
         outgoing.send(0, grad)
     }
@@ -27,7 +27,7 @@ impl Tensor {
     pub fn unary(&self, op: Unary) -> Result<Tensor> {
         self.check_float(op.kind.name(), "convert with `.to_dtype(DType::F32)`")?;
         let (device, dtype) = (self.device(), self.dtype());
-        let mut out = Tensor::build(device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
+        let mut out = Tensor::elementwise(device, dtype, [self.arg()], |[x], out| device.unary(op, x, out))?;
         if !self.is_tracked() {
             return Ok(out);
         }

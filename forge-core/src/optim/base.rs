@@ -34,7 +34,7 @@ pub struct Base {
 /// The same room for slots that borrow from elsewhere.
 fn emptied<'b>(mut slots: Vec<Slot<'_>>) -> Vec<Slot<'b>> {
     slots.clear();
-    slots.into_iter().filter_map(|_| None).collect()
+    slots.into_iter().map_while(|_| None).collect()
 }
 
 fn zeros_like(param: &Param, count: usize) -> Result<Vec<Tensor>> {
