@@ -2,13 +2,14 @@
 
 use crate::{Error, Result};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
 /// The highest number of dimensions.
 pub const MAX_RANK: usize = 6;
 
 /// A short list of sizes, held inline.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Eq, Default)]
 pub struct Dims {
     len: u8,
     sizes: [usize; MAX_RANK],
@@ -46,6 +47,18 @@ impl Dims {
 
     pub(crate) fn as_mut(&mut self) -> &mut [usize] {
         &mut self.sizes[..self.len as usize]
+    }
+}
+
+impl PartialEq for Dims {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().zip(other.iter()).all(|(a, b)| a == b)
+    }
+}
+
+impl Hash for Dims {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self[..].hash(state);
     }
 }
 
@@ -186,8 +199,12 @@ impl Layout {
             return Some(Layout { offset: self.offset, ..Layout::contiguous(shape) });
         }
         // Group the old dimensions into runs that each cover a run of new ones, and split each with its stride.
-        let old: Vec<(usize, usize)> =
-            self.shape.iter().copied().zip(self.strides.iter().copied()).filter(|&(n, _)| n != 1).collect();
+        let (mut old, mut count) = ([(1, 0); MAX_RANK], 0);
+        for (&size, &stride) in self.shape.iter().zip(self.strides.iter()).filter(|&(&size, _)| size != 1) {
+            old[count] = (size, stride);
+            count += 1;
+        }
+        let old = &old[..count];
         let mut strides = Dims::filled(&shape);
         let (mut i, mut j) = (0, 0);
         while j < shape.len() {
@@ -243,9 +260,10 @@ impl Layout {
             return Err(Error::shape(op, format!("no room for a new dimension {axis} in {:?}", self.shape)));
         }
         let insert = |dims: &[usize], value: usize| {
-            let mut all = dims.to_vec();
-            all.insert(axis, value);
-            Dims::filled(&all)
+            let mut all = [value; MAX_RANK];
+            all[..axis].copy_from_slice(&dims[..axis]);
+            all[axis + 1..=dims.len()].copy_from_slice(&dims[axis..]);
+            Dims::filled(&all[..=dims.len()])
         };
         Ok(Layout { shape: insert(&self.shape, 1), strides: insert(&self.strides, 0), offset: self.offset })
     }

@@ -1,12 +1,13 @@
 //! Tensors: immutable values over shared storage.
 
 use crate::autograd::Track;
-use crate::backend::{Arg, Memory};
+use crate::backend::{Arg, Memory, Pooled, Rooms, Shared};
 use crate::layout::{Dims, Layout};
 use crate::{DType, Device, Element, Error, ErrorKind, Host, Result};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
+use std::thread::LocalKey;
 
 /// Elements on a device, given back to it when the last tensor over them goes.
 #[derive(Debug)]
@@ -20,6 +21,12 @@ impl Drop for Storage {
         let memory = std::mem::replace(&mut self.memory, Memory::Host(Host::F32(Vec::new())));
         self.device.recycle(memory);
     }
+}
+
+thread_local!(static STORAGES: Rooms<Storage> = const { RefCell::new(Vec::new()) });
+
+impl Pooled for Storage {
+    const ROOMS: &'static LocalKey<Rooms<Self>> = &STORAGES;
 }
 
 /// An n-dimensional array of numbers on a device.
@@ -37,7 +44,7 @@ impl Drop for Storage {
 /// ```
 #[derive(Clone)]
 pub struct Tensor {
-    storage: Arc<Storage>,
+    storage: Shared<Storage>,
     layout: Layout,
     track: Option<Track>,
 }
@@ -109,7 +116,7 @@ impl Tensor {
 
     fn over(memory: Memory, device: Device, shape: Dims) -> Self {
         Tensor {
-            storage: Arc::new(Storage { memory, device }),
+            storage: Shared::new(Storage { memory, device }),
             layout: Layout::contiguous(shape),
             track: None,
         }
@@ -185,7 +192,7 @@ impl Tensor {
     /// The memory for writing, if this tensor alone holds it and covers all of it.
     pub(crate) fn memory_mut(&mut self) -> Option<(&mut Memory, Device)> {
         let all = self.layout.contiguous_range()? == (0..self.storage.memory.len());
-        let storage = Arc::get_mut(&mut self.storage)?;
+        let storage = self.storage.get_mut()?;
         all.then(|| (&mut storage.memory, storage.device.clone()))
     }
 
@@ -266,7 +273,13 @@ impl Tensor {
                 format!("{:?} has {} elements, not one", self.shape(), self.count()),
             ));
         }
-        Ok(self.to_f64_vec()?[0])
+        let at = self.layout.offset();
+        Ok(match &self.storage.memory {
+            Memory::Host(Host::F32(v)) => f64::from(v[at]),
+            Memory::Host(Host::F64(v)) => v[at],
+            Memory::Host(Host::I64(v)) => v[at] as f64,
+            Memory::Device(_) => self.to_f64_vec()?[0],
+        })
     }
 
     /// From an `ndarray` array of any layout, on the CPU.

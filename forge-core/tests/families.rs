@@ -4,7 +4,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use forge_core::backend::{Composed, GruArgs, GruOut, LstmArgs, LstmOut, Rnn};
+use forge_core::backend::{
+    Composed, Conv, ConvArgs, GruArgs, GruOut, LstmArgs, LstmOut, Parts, Pool, PoolArgs, PoolKind, Rnn,
+    Unary, UnaryKind, Window,
+};
 use forge_core::rng::Stream;
 use forge_core::{DType, Device, Tensor};
 
@@ -147,5 +150,206 @@ fn gru_is_the_composed_one() {
                 both_close(&format!("{what}, gradient {i}"), f, w);
             }
         }
+    }
+}
+
+/// An image as layers hand it on: row by row, or channels last.
+fn image(shape: [usize; 4], dtype: DType, name: &str, channels_last: bool) -> Tensor {
+    let [n, c, h, w] = shape;
+    if channels_last {
+        return random(&[n, h, w, c], dtype, name).permute(&[0, 3, 1, 2]).unwrap();
+    }
+    random(&shape, dtype, name)
+}
+
+/// Batch, groups, channels of one group in and out, image, window.
+type ConvCase = (usize, usize, [usize; 2], [usize; 2], Window);
+
+/// Kernel, stride, dilation, padding.
+fn window(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], padding: [[usize; 2]; 2]) -> Window {
+    Window { kernel, stride, dilation, padding }
+}
+
+/// Channels that fill several blocks of registers, leave tails or are alone; a row of the kernel as one stretch or as
+/// elements; a weight gradient summed by rows of the kernel.
+fn conv_cases() -> [ConvCase; 11] {
+    let even = |n: usize| [[n; 2]; 2];
+    [
+        (1, 1, [1, 1], [1, 1], window([1, 1], [1, 1], [1, 1], even(0))),
+        (17, 1, [3, 70], [9, 8], window([3, 3], [1, 1], [1, 1], even(1))),
+        (1, 1, [66, 5], [7, 6], window([3, 3], [2, 2], [1, 1], [[1, 0], [2, 1]])),
+        (2, 3, [2, 3], [8, 9], window([3, 2], [2, 1], [1, 2], [[0, 1], [1, 0]])),
+        (17, 2, [35, 33], [6, 5], window([3, 3], [1, 1], [2, 2], even(2))),
+        (3, 5, [1, 1], [6, 7], window([3, 3], [1, 1], [1, 1], even(1))),
+        (2, 1, [130, 67], [4, 3], window([1, 1], [1, 1], [1, 1], even(0))),
+        (1, 1, [4, 20], [12, 11], window([2, 3], [2, 2], [2, 2], [[3, 1], [0, 2]])),
+        (9, 1, [2, 2], [1, 40], window([1, 5], [1, 3], [1, 1], [[0, 0], [4, 0]])),
+        (3, 1, [96, 80], [4, 4], window([3, 3], [1, 1], [1, 1], even(0))),
+        // A kernel that lies wholly in the padding at some places.
+        (2, 1, [3, 9], [3, 3], window([2, 2], [1, 2], [1, 1], even(3))),
+    ]
+}
+
+#[test]
+fn conv_is_the_composed_one() {
+    for dtype in [DType::F64, DType::F32] {
+        for (n, (batch, groups, [ins, outs], size, window)) in conv_cases().into_iter().enumerate() {
+            for channels_last in [false, true] {
+                let output = window.places(size).unwrap();
+                let [kernel_rows, kernel_columns] = window.kernel;
+                let weight = random(&[groups * outs, ins, kernel_rows, kernel_columns], dtype, "weight");
+                let args = ConvArgs {
+                    x: image([batch, groups * ins, size[0], size[1]], dtype, "x", channels_last),
+                    weight,
+                    bias: (n % 3 != 2).then(|| random(&[groups * outs], dtype, "bias")),
+                    window,
+                    groups,
+                    output,
+                    activation: (n % 2 == 1).then(|| Unary::new(UnaryKind::Relu)),
+                };
+                let what = format!("conv, case {n}, {dtype}, channels last {channels_last}");
+                let cpu = Device::cpu();
+                let (y, saved) = cpu.conv().conv(&args, true).unwrap();
+                let (wanted, wanted_saved) = Composed.conv(&args, true).unwrap();
+                assert_close(&what, &y, &wanted);
+                let inferred = cpu.conv().conv(&args, false).unwrap().0;
+                assert_eq!(
+                    inferred.host().unwrap(),
+                    y.host().unwrap(),
+                    "{what}: inference gives the same bits"
+                );
+                let needs =
+                    [[true; 3], [true, false, false], [false, true, true], [false, false, true]][n % 4];
+                // Arrives row by row where the operand is channels last, and the other way about.
+                let grad = image([batch, groups * outs, output[0], output[1]], dtype, "grad", !channels_last);
+                let found = cpu.conv().conv_backward(&args, saved.unwrap(), grad.clone(), &needs).unwrap();
+                let wanted = Composed.conv_backward(&args, wanted_saved.unwrap(), grad, &needs).unwrap();
+                for (i, need) in needs.into_iter().enumerate() {
+                    if need && (i < 2 || args.bias.is_some()) {
+                        both_close(&format!("{what}, gradient {i}"), &found[i], &wanted[i]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_fused_relu_of_conv_lets_nan_through() {
+    for dtype in [DType::F64, DType::F32] {
+        let x = Tensor::new(&[-1.0, f64::NAN, 2.0], &[1, 1, 1, 3]).unwrap().to_dtype(dtype).unwrap();
+        let args = ConvArgs {
+            x,
+            weight: Tensor::full(1.0, &[1, 1, 1, 1], dtype, &Device::cpu()).unwrap(),
+            bias: None,
+            window: window([1, 1], [1, 1], [1, 1], [[0; 2]; 2]),
+            groups: 1,
+            output: [1, 3],
+            activation: Some(Unary::new(UnaryKind::Relu)),
+        };
+        let cpu = Device::cpu();
+        let (y, saved) = cpu.conv().conv(&args, true).unwrap();
+        let values = y.to_f64_vec().unwrap();
+        assert!(values[0] == 0.0 && values[1].is_nan() && values[2] == 2.0, "{values:?}");
+        let grad = Tensor::full(3.0, &[1, 1, 1, 3], dtype, &cpu).unwrap();
+        let [dx, ..] = cpu.conv().conv_backward(&args, saved.unwrap(), grad, &[true, false, false]).unwrap();
+        let slopes = dx.unwrap().to_f64_vec().unwrap();
+        assert!(slopes[0] == 0.0 && slopes[1].is_nan() && slopes[2] == 3.0, "{slopes:?}");
+    }
+}
+
+fn pool_cases() -> Vec<([usize; 4], Parts)> {
+    let sliding = |size: [usize; 4], window: Window, more: [usize; 2]| {
+        let [rows, columns] = window.places([size[2], size[3]]).unwrap();
+        (size, Parts::Sliding { window, places: [rows + more[0], columns + more[1]] })
+    };
+    let none = [[0; 2]; 2];
+    vec![
+        sliding([1, 1, 1, 1], window([1, 1], [1, 1], [1, 1], none), [0, 0]),
+        sliding([17, 5, 6, 7], window([2, 2], [2, 2], [1, 1], none), [0, 0]),
+        sliding([1, 70, 9, 8], window([3, 3], [2, 2], [1, 1], [[1, 1], [1, 0]]), [0, 0]),
+        sliding([3, 66, 8, 9], window([3, 2], [1, 2], [2, 3], [[2, 0], [0, 1]]), [0, 0]),
+        // Rounded up: the last places reach beyond the padding.
+        sliding([2, 17, 6, 8], window([3, 3], [2, 2], [1, 1], none), [1, 1]),
+        // More elements than a small number counts, such as 255.
+        sliding([2, 3, 40, 31], window([17, 18], [5, 6], [1, 1], [[8, 8], [9, 9]]), [0, 0]),
+        ([1, 67, 7, 5], Parts::Adaptive([3, 2])),
+        ([17, 2, 5, 9], Parts::Adaptive([4, 9])),
+        ([2, 9, 3, 4], Parts::Adaptive([5, 6])),
+    ]
+}
+
+/// The same numbers, NaN included.
+fn assert_same(what: &str, found: &Tensor, wanted: &Tensor) {
+    assert_eq!(found.shape(), wanted.shape(), "{what}: shape");
+    let pairs = found.to_f64_vec().unwrap().into_iter().zip(wanted.to_f64_vec().unwrap());
+    for (i, (f, w)) in pairs.enumerate() {
+        assert!(f == w || (f.is_nan() && w.is_nan()), "{what}, element {i}: {f} for {w}");
+    }
+}
+
+#[test]
+fn pool_is_the_composed_one() {
+    let kinds = [
+        PoolKind::Max,
+        PoolKind::Average { count_padding: true },
+        PoolKind::Average { count_padding: false },
+    ];
+    for dtype in [DType::F64, DType::F32] {
+        for (n, (size, parts)) in pool_cases().into_iter().enumerate() {
+            for (kind, channels_last) in kinds.into_iter().flat_map(|k| [(k, false), (k, true)]) {
+                // Five different numbers, so that there are ties.
+                let x = image(size, dtype, "x", channels_last);
+                let x = x.mul_scalar(2.5).unwrap().round().unwrap().mul_scalar(0.3).unwrap();
+                let args = PoolArgs { x, kind, parts };
+                let what = format!("{kind:?}, case {n}, {dtype}, channels last {channels_last}");
+                let cpu = Device::cpu();
+                let (y, saved) = cpu.pool().pool(&args, true).unwrap();
+                let (wanted, wanted_saved) = Composed.pool(&args, true).unwrap();
+                match kind {
+                    PoolKind::Max => assert_same(&what, &y, &wanted),
+                    PoolKind::Average { .. } => assert_close(&what, &y, &wanted),
+                }
+                let inferred = cpu.pool().pool(&args, false).unwrap().0;
+                assert_eq!(
+                    inferred.host().unwrap(),
+                    y.host().unwrap(),
+                    "{what}: inference gives the same bits"
+                );
+                let [rows, columns] = parts.counts();
+                let grad = image([size[0], size[1], rows, columns], dtype, "grad", !channels_last);
+                let found = cpu.pool().pool_backward(&args, saved.unwrap(), grad.clone()).unwrap();
+                let wanted = Composed.pool_backward(&args, wanted_saved.unwrap(), grad).unwrap();
+                assert_close(&format!("{what}, gradient"), &found, &wanted);
+            }
+        }
+    }
+}
+
+/// The first NaN of a part is its maximum, and gets the gradient; all -∞ have a maximum, too.
+#[test]
+fn max_pool_of_nan_is_the_composed_one() {
+    for dtype in [DType::F64, DType::F32] {
+        let inf = f64::INFINITY;
+        let channel = [1.0, f64::NAN, 3.0, f64::NAN, -inf, -inf, -inf, -inf, inf, 5.0, 2.0, f64::NAN];
+        // Seventeen channels, so that whole registers and a tail meet each case, rotated.
+        let values: Vec<f64> =
+            (0..17).flat_map(|c| (0..12).map(move |i| channel[(i + 4 * (c % 3)) % 12])).collect();
+        let x = Tensor::new(&values, &[1, 17, 3, 4]).unwrap().to_dtype(dtype).unwrap();
+        let parts = Parts::Adaptive([3, 1]);
+        let args = PoolArgs { x, kind: PoolKind::Max, parts };
+        let cpu = Device::cpu();
+        let (y, saved) = cpu.pool().pool(&args, true).unwrap();
+        for (i, v) in y.to_f64_vec().unwrap().into_iter().enumerate() {
+            let row = (i % 3 + i / 3 % 3) % 3;
+            assert!(if row == 1 { v == -inf } else { v.is_nan() }, "{dtype}, part {i}: {v}");
+        }
+        let (wanted, wanted_saved) = Composed.pool(&args, true).unwrap();
+        assert_same("maxima", &y, &wanted);
+        let grad = random(&[1, 17, 3, 1], dtype, "grad");
+        let found = cpu.pool().pool_backward(&args, saved.unwrap(), grad.clone()).unwrap();
+        let wanted = Composed.pool_backward(&args, wanted_saved.unwrap(), grad.clone()).unwrap();
+        assert_same("gradient of maxima", &found, &wanted);
+        assert_eq!(found.to_f64_vec().unwrap()[1], grad.to_f64_vec().unwrap()[0], "the first NaN");
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod composed;
+mod table;
 
 use forge_core::backend::reference::Array;
 use forge_core::backend::{Dual, Scalar};

@@ -4,7 +4,7 @@
 
 use forge_core::nn::{Dropout, Init, Linear, Module};
 use forge_core::optim::{Optimizer, Sgd};
-use forge_core::{Cx, Device, Param, Parameters, Tensor, parameters};
+use forge_core::{Cx, DType, Device, Param, Parameters, Tensor, parameters};
 
 fn one(value: f32) -> Tensor {
     Tensor::new(&[value], &[1]).unwrap()
@@ -139,4 +139,16 @@ fn a_buffer_is_written_by_the_step_and_by_nothing_before() {
     Cx::infer().update(&model.seen, &one(9.0)).unwrap();
     let error = Cx::train(0, 9).update(&model.weight, &one(9.0)).unwrap_err().to_string();
     assert!(error.contains("a weight of [1]; only a buffer"), "{error}");
+}
+
+/// A conversion would end the way of the gradient; it says so instead of giving a value that no tape knows.
+#[test]
+fn a_cast_of_a_tracked_value_is_refused() {
+    let cx = Cx::train(0, 0);
+    let x = cx.track(&Tensor::new(&[1.0f32, 2.0], &[2]).unwrap()).unwrap();
+    let error = x.to_dtype(DType::F64).unwrap_err().to_string();
+    assert_eq!(error, "to_dtype: conversions are not differentiated; call `.detach()` first");
+    let error = x.to_device(&Device::cpu()).unwrap_err().to_string();
+    assert_eq!(error, "to_device: conversions are not differentiated; call `.detach()` first");
+    assert!(!x.detach().to_dtype(DType::F64).unwrap().is_tracked());
 }

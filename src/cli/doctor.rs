@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// `forge doctor`: what this machine has for a run, what is missing, and how to get it.
 pub fn doctor(cli: &Cli) -> Exit {
-    let environment = Environment::capture(&Device::cpu().name(), 1, &[]);
+    let environment = Environment::capture(&Device::cpu().name(), crate::threads(), &[]);
     let writable = writable(cli);
     if cli.json {
         let mut value = json!(environment);

@@ -123,6 +123,17 @@ struct RunArgs {
     /// Open the report in the browser.
     #[arg(long)]
     open: bool,
+    /// CPU threads, as `-s threads=N`: one for each core by default.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl RunArgs {
+    /// The spec with all that the command line sets.
+    fn spec(&self) -> SpecArgs {
+        let threads = self.threads.map(|n| format!("threads={n}"));
+        SpecArgs { spec: self.spec.spec.clone(), set: self.spec.set.iter().cloned().chain(threads).collect() }
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 internal fault, 2 spec or usage, 3 data check, 4 leakage guard, \

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `forge run`: runs a spec and writes its report.
 pub fn run(run: &RunArgs, cli: &Cli, registry: &Registry) -> Exit {
-    let args = &run.spec;
+    let args = &run.spec();
     let planned = match engine::check(&args.spec, &args.set, registry) {
         Ok(planned) => planned,
         Err(refusal) => {

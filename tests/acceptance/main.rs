@@ -15,5 +15,6 @@ mod report_browser;
 mod seasonal;
 mod seeds;
 mod support;
+mod threads;
 mod trouble;
 mod verbs;

@@ -1,9 +1,10 @@
 use super::Param;
 use super::tape::Tape;
+use crate::backend::Shared;
 use crate::rng::Stream;
 use crate::{Error, Result, Tensor};
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
+use std::fmt::Write;
 
 /// What a forward pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub enum Mode {
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 pub struct Cx {
-    tape: Option<Arc<Tape>>,
+    tape: Option<Shared<Tape>>,
     seed: u64,
     step: u64,
     part: usize,
@@ -36,8 +37,9 @@ pub struct Cx {
 impl Cx {
     /// A training pass. Its random numbers are a function of seed, step and layer path.
     pub fn train(seed: u64, step: u64) -> Self {
-        let (path, calls) = (RefCell::default(), Cell::new(0));
-        Cx { tape: Some(Arc::default()), seed, step, part: 0, path, calls }
+        let tape = Tape::start();
+        let (path, calls) = (RefCell::new(tape.path()), Cell::new(0));
+        Cx { tape: Some(tape), seed, step, part: 0, path, calls }
     }
 
     /// The pass of micro-batch `part` (from 0) of a step, in gradient accumulation: each draws random numbers of its own,
@@ -65,7 +67,8 @@ impl Cx {
         if let Some(value) = pending {
             return value;
         }
-        let track = self.tape.as_ref().filter(|_| !param.is_frozen()).map(|tape| tape.param(param.id()));
+        let track =
+            self.tape.as_ref().filter(|_| !param.is_frozen()).map(|tape| Tape::param(tape, param.id()));
         param.value().clone().with_track(track)
     }
 
@@ -106,7 +109,7 @@ impl Cx {
                 format!("{input:?} cannot become a leaf; it must be float and untracked"),
             ));
         }
-        Ok(input.clone().with_track(Some(tape.leaf())))
+        Ok(input.clone().with_track(Some(Tape::leaf(tape))))
     }
 
     /// Runs `body` as the layer `name`: its errors and random streams carry the name.
@@ -128,15 +131,35 @@ impl Cx {
     /// The random stream of the next draw in this layer.
     pub fn stream(&self) -> Stream {
         let call = self.calls.replace(self.calls.get() + 1);
-        let path = self.path.borrow();
-        let name = match self.part {
-            0 => format!("{path}#{call}"),
-            part => format!("{path}#{call}/{part}"),
+        // Written at the end of the path, which has room for it, and taken off again.
+        let mut path = self.path.borrow_mut();
+        let layer = path.len();
+        let written = match self.part {
+            0 => write!(path, "#{call}"),
+            part => write!(path, "#{call}/{part}"),
         };
-        Stream::new(self.seed, &name).at(self.step)
+        debug_assert!(written.is_ok(), "a text takes any number");
+        let stream = Stream::new(self.seed, &path).at(self.step);
+        path.truncate(layer);
+        stream
     }
 
-    pub(super) fn into_tape(self) -> Option<Arc<Tape>> {
-        self.tape
+    pub(super) fn into_tape(mut self) -> Option<Shared<Tape>> {
+        let tape = self.tape.take()?;
+        self.give_back(&tape);
+        Some(tape)
+    }
+
+    /// The room of the path, for a later pass.
+    fn give_back(&mut self, tape: &Tape) {
+        tape.keep_path(std::mem::take(self.path.get_mut()));
+    }
+}
+
+impl Drop for Cx {
+    fn drop(&mut self) {
+        if let Some(tape) = self.tape.take() {
+            self.give_back(&tape);
+        }
     }
 }

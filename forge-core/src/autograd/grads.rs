@@ -1,13 +1,13 @@
 use super::Parameters;
 use super::tape::{Tape, accumulate};
 use super::{Param, ParamId};
+use crate::backend::Shared;
 use crate::{Error, Result, Tensor};
-use std::sync::Arc;
 
 /// Gradients by parameter and by tracked input.
 pub struct Grads {
     /// Kept so that a tensor of another pass is told apart from one of this.
-    tape: Arc<Tape>,
+    tape: Shared<Tape>,
     leaves: Vec<Option<Tensor>>,
     params: Vec<(ParamId, u32)>,
     updates: Vec<(ParamId, Tensor)>,
@@ -15,7 +15,7 @@ pub struct Grads {
 
 impl Grads {
     pub(super) fn new(
-        tape: Arc<Tape>,
+        tape: Shared<Tape>,
         leaves: Vec<Option<Tensor>>,
         params: Vec<(ParamId, u32)>,
         updates: Vec<(ParamId, Tensor)>,
@@ -64,10 +64,9 @@ impl Grads {
     ///
     /// # Errors
     /// When two gradients of a parameter differ in shape.
-    pub fn add(&mut self, later: Grads) -> Result<()> {
-        let Grads { mut leaves, params, updates, .. } = later;
-        for (id, leaf) in params {
-            let Some(gradient) = leaves.get_mut(leaf as usize).and_then(Option::take) else { continue };
+    pub fn add(&mut self, mut later: Grads) -> Result<()> {
+        for (id, leaf) in later.params.drain(..) {
+            let Some(gradient) = later.leaves.get_mut(leaf as usize).and_then(Option::take) else { continue };
             let known = self.params.iter().find(|(known, _)| *known == id).map(|(_, leaf)| *leaf as usize);
             match known.and_then(|leaf| self.leaves.get_mut(leaf)) {
                 Some(Some(sum)) if sum.shape() != gradient.shape() => {
@@ -87,7 +86,7 @@ impl Grads {
                 }
             }
         }
-        self.updates.extend(updates);
+        self.updates.append(&mut later.updates);
         Ok(())
     }
 
@@ -116,11 +115,11 @@ impl Grads {
 
     /// √ of the sum of squares of all parameter gradients, accumulated in f64.
     pub fn norm(&self) -> Result<f64> {
-        let grads: Vec<&Tensor> =
-            self.params.iter().filter_map(|(_, leaf)| self.leaves[*leaf as usize].as_ref()).collect();
-        match grads.first() {
+        let mut grads =
+            self.params.iter().filter_map(|(_, leaf)| self.leaves[*leaf as usize].as_ref()).peekable();
+        match grads.peek() {
             None => Ok(0.0),
-            Some(first) => Ok(first.device().optim().sum_of_squares(&grads)?.sqrt()),
+            Some(first) => Ok(first.device().clone().optim().sum_of_squares(&mut grads)?.sqrt()),
         }
     }
 
@@ -158,5 +157,18 @@ impl Grads {
             }
         }
         Ok(())
+    }
+}
+
+/// The lists go back to the tape, which keeps their room for a later pass.
+impl Drop for Grads {
+    fn drop(&mut self) {
+        self.leaves.clear();
+        self.params.clear();
+        self.updates.clear();
+        let mut arena = self.tape.lock();
+        arena.slots = std::mem::take(&mut self.leaves);
+        arena.params = std::mem::take(&mut self.params);
+        arena.updates = std::mem::take(&mut self.updates);
     }
 }

@@ -1,16 +1,23 @@
 //! The tape: an arena of nodes in order of creation, which is a topological order, so backward is one loop.
+//!
+//! What one pass used serves the next: a node keeps the box of its derivative when backward has taken it out, and the
+//! lists keep their room. A steady training step so asks the system for nothing.
 
 use super::{Cx, Grads, ParamId};
+use crate::backend::{Pooled, Rooms, Shared};
 use crate::layout::Layout;
 use crate::{Error, ErrorKind, Result, Tensor};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::LocalKey;
 
 /// The derivative of one recorded operation, with what it kept of its forward.
 ///
 /// Kept tensors must be untracked ([`Tensor::detach`]).
-pub trait Backward: Send + Sync {
+pub trait Backward: Send + Sync + Sized + 'static {
     /// Sends the gradients of the operands, given those of the results.
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()>;
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()>;
 }
 
 /// Gradients that arrive at the results of an operation.
@@ -28,73 +35,194 @@ impl Incoming<'_> {
     }
 }
 
+/// In a list of value numbers: an operand without one.
+const UNTRACKED: u32 = u32::MAX;
+
 /// Where the gradients of an operation's operands go.
 pub struct Outgoing<'a> {
-    operands: &'a [Option<u32>],
+    operands: &'a [u32],
     slots: &'a mut [Option<Tensor>],
 }
 
 impl Outgoing<'_> {
     /// Whether operand `i` wants a gradient.
     pub fn wants(&self, i: usize) -> bool {
-        self.operands[i].is_some()
+        self.operands[i] != UNTRACKED
     }
 
     /// Adds a gradient to what operand `i` has received.
     pub fn send(&mut self, i: usize, gradient: Tensor) -> Result<()> {
-        let Some(slot) = self.operands[i] else { return Ok(()) };
-        accumulate(&mut self.slots[slot as usize], gradient)
+        match self.operands[i] {
+            UNTRACKED => Ok(()),
+            slot => accumulate(&mut self.slots[slot as usize], gradient),
+        }
     }
 }
 
 /// Adds a gradient to a sum: in place only where nobody else holds it.
 pub(super) fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) -> Result<()> {
-    *sum = Some(match sum.take() {
-        None => gradient,
-        Some(mut sum) => match sum.memory_mut() {
+    match sum {
+        None => *sum = Some(gradient),
+        Some(sum) => match sum.memory_mut() {
             Some((memory, device)) => {
                 let all = Layout::contiguous(*gradient.dims());
                 device.accumulate(gradient.arg(), memory, &all)?;
-                sum
             }
-            None => (&sum + &gradient)?,
+            None => *sum = (&*sum + &gradient)?,
         },
-    });
+    }
     Ok(())
 }
 
-struct Node {
-    operands: Box<[Option<u32>]>,
-    first_result: u32,
-    results: u32,
-    backward: Box<dyn Backward>,
+/// A derivative of any type, in a box that can be filled again.
+trait Step: Send + Sync {
+    /// Takes the derivative out and runs it.
+    fn run(&mut self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()>;
+    /// Lets go of what is kept.
+    fn clear(&mut self);
+    /// For [`Arena::push`] to see whether a derivative fits.
+    fn as_any(&mut self) -> &mut dyn Any;
 }
 
+impl<B: Backward> Step for Option<B> {
+    fn run(&mut self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        self.take().map_or(Ok(()), |backward| backward.backward(incoming, outgoing))
+    }
+
+    fn clear(&mut self) {
+        *self = None;
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+struct Node {
+    /// Where its operands begin in the arena's list; they end where those of the next node begin.
+    first_operand: u32,
+    first_result: u32,
+    results: u32,
+    step: Box<dyn Step>,
+}
+
+/// A pass in which more nodes were recorded gives its memory back to the system.
+const KEPT_NODES: usize = 1 << 14;
+/// Arenas that a thread keeps for its next passes.
+const KEPT_ARENAS: usize = 4;
+
 #[derive(Default)]
-struct Arena {
+pub(super) struct Arena {
+    /// The first `used` are of this pass; what comes after are empty boxes of the last.
     nodes: Vec<Node>,
+    used: usize,
+    operands: Vec<u32>,
     /// Number of tracked values so far: leaves and results.
     values: u32,
-    params: Vec<(ParamId, u32)>,
+    pub(super) params: Vec<(ParamId, u32)>,
     /// New values of buffers, in the order in which they were asked for.
-    updates: Vec<(ParamId, Tensor)>,
+    pub(super) updates: Vec<(ParamId, Tensor)>,
+    /// Room for the gradients of backward.
+    pub(super) slots: Vec<Option<Tensor>>,
+    /// Room for the path of the layer that runs.
+    path: String,
     consumed: bool,
 }
 
+impl Arena {
+    /// Adds a node whose operands are listed already.
+    fn push<B: Backward>(&mut self, first_operand: u32, results: u32, backward: B) {
+        let first_result = self.values;
+        self.values += results;
+        match self.nodes.get_mut(self.used) {
+            Some(node) => {
+                (node.first_operand, node.first_result, node.results) =
+                    (first_operand, first_result, results);
+                match node.step.as_any().downcast_mut::<Option<B>>() {
+                    Some(step) => *step = Some(backward),
+                    None => node.step = Box::new(Some(backward)),
+                }
+            }
+            None => {
+                let step = Box::new(Some(backward));
+                self.nodes.push(Node { first_operand, first_result, results, step });
+            }
+        }
+        self.used += 1;
+    }
+
+    /// Lets go of all that the pass kept, last first, and keeps the room.
+    fn clear(&mut self) {
+        for node in self.nodes[..self.used].iter_mut().rev() {
+            node.step.clear();
+        }
+        self.operands.clear();
+        self.params.clear();
+        self.updates.clear();
+        self.slots.clear();
+        self.path.clear();
+        (self.used, self.values, self.consumed) = (0, 0, false);
+    }
+
+    /// The derivatives from the last to the first, each run if a gradient has arrived at a result of it.
+    fn run(&mut self) -> Result<()> {
+        while let Some(last) = self.used.checked_sub(1) {
+            self.used = last;
+            let node = &mut self.nodes[last];
+            // Results come after operands, so the two halves do not overlap.
+            let (before, results) = self.slots.split_at_mut(node.first_result as usize);
+            let results = &mut results[..node.results as usize];
+            if results.iter().any(Option::is_some) {
+                let operands = &self.operands[node.first_operand as usize..];
+                node.step.run(Incoming(&mut *results), &mut Outgoing { operands, slots: before })?;
+                results.iter_mut().for_each(|result| *result = None);
+            } else {
+                node.step.clear();
+            }
+            self.operands.truncate(node.first_operand as usize);
+        }
+        Ok(())
+    }
+}
+
 /// The record of one forward pass.
-#[derive(Default)]
 pub(crate) struct Tape(Mutex<Arena>);
+
+thread_local! {
+    static TAPES: Rooms<Tape> = const { RefCell::new(Vec::new()) };
+    static ARENAS: RefCell<Vec<Arena>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Pooled for Tape {
+    const ROOMS: &'static LocalKey<Rooms<Self>> = &TAPES;
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        let mut arena = std::mem::take(self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
+        arena.clear();
+        if arena.nodes.len() <= KEPT_NODES && arena.slots.capacity() <= 4 * KEPT_NODES {
+            // A thread that ends keeps nothing.
+            let _ = ARENAS.try_with(|arenas| {
+                let mut arenas = arenas.borrow_mut();
+                if arenas.len() < KEPT_ARENAS {
+                    arenas.push(arena);
+                }
+            });
+        }
+    }
+}
 
 /// A tracked value: its tape and its number there.
 #[derive(Clone)]
 pub(crate) struct Track {
-    tape: Arc<Tape>,
+    tape: Shared<Tape>,
     value: u32,
 }
 
 impl Track {
-    pub fn is_of(&self, tape: &Arc<Tape>) -> bool {
-        Arc::ptr_eq(&self.tape, tape)
+    pub fn is_of(&self, tape: &Shared<Tape>) -> bool {
+        Shared::same(&self.tape, tape)
     }
 
     pub fn value(&self) -> u32 {
@@ -103,16 +231,32 @@ impl Track {
 }
 
 impl Tape {
-    fn lock(&self) -> MutexGuard<'_, Arena> {
+    /// An empty tape.
+    pub fn start() -> Shared<Self> {
+        let arena = ARENAS.try_with(|arenas| arenas.borrow_mut().pop()).ok().flatten();
+        Shared::new(Tape(Mutex::new(arena.unwrap_or_default())))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Arena> {
         // A poisoned arena is still whole: nodes are pushed last.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An empty text with room for a path; [`Tape::keep_path`] takes it back.
+    pub fn path(&self) -> String {
+        std::mem::take(&mut self.lock().path)
+    }
+
+    /// Keeps the room of a path for a later pass.
+    pub fn keep_path(&self, path: String) {
+        self.lock().path = path;
+    }
+
     /// A value without history that gradients are wanted for.
-    pub fn leaf(self: &Arc<Self>) -> Track {
-        let mut arena = self.lock();
+    pub fn leaf(tape: &Shared<Self>) -> Track {
+        let mut arena = tape.lock();
         arena.values += 1;
-        Track { tape: self.clone(), value: arena.values - 1 }
+        Track { tape: tape.clone(), value: arena.values - 1 }
     }
 
     /// Notes a new value of a buffer.
@@ -126,8 +270,8 @@ impl Tape {
     }
 
     /// The leaf of a parameter: the same one each time, so that a weight used twice has one gradient.
-    pub fn param(self: &Arc<Self>, id: ParamId) -> Track {
-        let mut arena = self.lock();
+    pub fn param(tape: &Shared<Self>, id: ParamId) -> Track {
+        let mut arena = tape.lock();
         let known = arena.params.iter().find(|(p, _)| *p == id).map(|(_, value)| *value);
         let value = known.unwrap_or_else(|| {
             let value = arena.values;
@@ -135,48 +279,46 @@ impl Tape {
             arena.params.push((id, value));
             value
         });
-        Track { tape: self.clone(), value }
+        Track { tape: tape.clone(), value }
     }
 }
 
 /// Puts an operation on the tape of its operands, if any of them has one, and gives its results back tracked.
 ///
 /// `backward` is called only if needed, with which operands want gradients, so that nothing is kept in vain.
-pub(crate) fn record<const N: usize>(
+pub(crate) fn record<B: Backward, const N: usize>(
     op: &'static str,
     operands: &[&Tensor],
     mut results: [Tensor; N],
-    backward: impl FnOnce(&dyn Fn(usize) -> bool) -> Box<dyn Backward>,
+    backward: impl FnOnce(&dyn Fn(usize) -> bool) -> B,
 ) -> Result<[Tensor; N]> {
     record_all(op, operands, &mut results, backward)?;
     Ok(results)
 }
 
 /// As [`record`], of any number of results, which become tracked.
-pub(crate) fn record_all(
+pub(crate) fn record_all<B: Backward>(
     op: &'static str,
     operands: &[&Tensor],
     results: &mut [Tensor],
-    backward: impl FnOnce(&dyn Fn(usize) -> bool) -> Box<dyn Backward>,
+    backward: impl FnOnce(&dyn Fn(usize) -> bool) -> B,
 ) -> Result<()> {
-    let mut tape: Option<&Arc<Tape>> = None;
+    let mut tape: Option<&Shared<Tape>> = None;
     for track in operands.iter().filter_map(|t| t.track()) {
         match tape {
-            Some(known) if !Arc::ptr_eq(known, &track.tape) => return Err(ErrorKind::TwoTapes { op }.into()),
+            Some(known) if !track.is_of(known) => return Err(ErrorKind::TwoTapes { op }.into()),
             _ => tape = Some(&track.tape),
         }
     }
     let Some(tape) = tape else { return Ok(()) };
-    let operand_values: Box<[Option<u32>]> = operands.iter().map(|t| t.track().map(Track::value)).collect();
-    let backward = backward(&|i| operand_values[i].is_some());
+    let backward = backward(&|i| operands.get(i).is_some_and(|t| t.is_tracked()));
     let mut arena = tape.lock();
     if arena.consumed {
         return Err(ErrorKind::TapeConsumed { op }.into());
     }
-    let first_result = arena.values;
-    let count = results.len() as u32;
-    arena.values += count;
-    arena.nodes.push(Node { operands: operand_values, first_result, results: count, backward });
+    let (first_operand, first_result) = (arena.operands.len() as u32, arena.values);
+    arena.operands.extend(operands.iter().map(|t| t.track().map_or(UNTRACKED, Track::value)));
+    arena.push(first_operand, results.len() as u32, backward);
     drop(arena);
     for (value, result) in (first_result..).zip(results) {
         result.set_track(Track { tape: tape.clone(), value });
@@ -225,7 +367,7 @@ impl Tensor {
                 "this value depends on no parameter, so nothing would be learnt; take weights through `cx.param(...)`",
             ));
         };
-        if !Arc::ptr_eq(&tape, &track.tape) {
+        if !track.is_of(&tape) {
             return Err(not_tracked("this value was computed with another context"));
         }
         if seed.shape() != self.shape() {
@@ -238,21 +380,21 @@ impl Tensor {
         if std::mem::replace(&mut arena.consumed, true) {
             return Err(ErrorKind::TapeConsumed { op: "backward" }.into());
         }
-        let (mut nodes, params) = (std::mem::take(&mut arena.nodes), std::mem::take(&mut arena.params));
-        let updates = std::mem::take(&mut arena.updates);
-        let mut slots: Vec<Option<Tensor>> = vec![None; arena.values as usize];
+        // Out of the lock, which derivatives must be free to take.
+        let mut pass = std::mem::take(&mut *arena);
+        arena.consumed = true;
         drop(arena);
-        slots[track.value as usize] = Some(seed);
-        while let Some(node) = nodes.pop() {
-            // Results come after operands, so the two halves do not overlap.
-            let (before, results) = slots.split_at_mut(node.first_result as usize);
-            let results = &mut results[..node.results as usize];
-            if results.iter().any(Option::is_some) {
-                let mut outgoing = Outgoing { operands: &node.operands, slots: before };
-                node.backward.backward(Incoming(results), &mut outgoing)?;
-                results.fill(None);
-            }
-        }
-        Ok(Grads::new(tape, slots, params, updates))
+        pass.slots.resize_with(pass.values as usize, || None);
+        pass.slots[track.value as usize] = Some(seed);
+        pass.run()?;
+        let grads = Grads::new(
+            tape.clone(),
+            std::mem::take(&mut pass.slots),
+            std::mem::take(&mut pass.params),
+            std::mem::take(&mut pass.updates),
+        );
+        pass.consumed = true;
+        *tape.lock() = pass;
+        Ok(grads)
     }
 }

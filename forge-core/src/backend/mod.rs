@@ -12,6 +12,7 @@ mod elementwise;
 mod family;
 pub mod reference;
 mod scalar;
+mod shared;
 
 pub use composed::Composed;
 pub use cpu::{Cpu, set_threads, threads};
@@ -23,6 +24,7 @@ pub use family::{
     RmsPropStep, Rnn, Saved, SgdStep, Slot, Softmax, Span, Targets, Window,
 };
 pub use scalar::{Dual, Scalar};
+pub(crate) use shared::{Pooled, Rooms, Shared};
 
 use crate::layout::Layout;
 use crate::rng::Stream;

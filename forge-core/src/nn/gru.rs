@@ -87,23 +87,24 @@ impl Gru {
         lengths: Option<&[usize]>,
         first: Option<&Tensor>,
     ) -> Result<GruOut> {
-        let (y, h) = self.run(cx, x, lengths, first)?;
+        let mut h = Vec::new();
+        let y = self.run(cx, x, lengths, first, |h_n| h.push(h_n))?;
         Ok(GruOut { y, h_n: stack_states(&h)? })
     }
 
-    /// Outputs, and last states of all layers and directions.
+    /// The outputs. `last` is given the last state of each layer and direction, in their order.
     fn run(
         &self,
         cx: &Cx,
         x: &Tensor,
         lengths: Option<&[usize]>,
         first: Option<&Tensor>,
-    ) -> Result<(Tensor, Vec<Tensor>)> {
-        let mut h = self.0.states("gru", x, first)?;
-        let y = self.0.run(cx, x, |k, cell, x, reverse| {
+        mut last: impl FnMut(Tensor),
+    ) -> Result<Tensor> {
+        self.0.run(cx, x, |k, cell, x, reverse| {
             let out = ops::gru(&GruArgs {
                 x: x.clone(),
-                h0: h[k].clone(),
+                h0: self.0.state("gru", x, first, k)?,
                 w_ih: cx.param(&cell.weight_ih),
                 w_hh: cx.param(&cell.weight_hh),
                 b_ih: cx.param(&cell.bias_ih),
@@ -111,10 +112,9 @@ impl Gru {
                 lengths: lengths.map(Into::into),
                 reverse,
             })?;
-            h[k] = out.h_n;
+            last(out.h_n);
             Ok(out.y)
-        })?;
-        Ok((y, h))
+        })
     }
 }
 
@@ -122,11 +122,9 @@ impl Module for Gru {
     /// `[batch, time, features] → [batch, time, directions hidden_size]`, from zero states; `[batch, hidden_size]` where
     /// the last step is all that is used.
     fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
-        let out = self.run(cx, x, None, None)?;
-        match out.1.last() {
-            Some(h) if self.0.last_step => Ok(h.clone()),
-            _ => Ok(out.0),
-        }
+        let mut last = None;
+        let y = self.run(cx, x, None, None, |h_n| last = Some(h_n))?;
+        Ok(last.filter(|_| self.0.last_step).unwrap_or(y))
     }
 
     fn fuse(&mut self, tail: Tail) -> bool {

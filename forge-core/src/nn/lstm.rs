@@ -88,25 +88,28 @@ impl Lstm {
         lengths: Option<&[usize]>,
         first: Option<(&Tensor, &Tensor)>,
     ) -> Result<LstmOut> {
-        let (y, h, c) = self.run(cx, x, lengths, first)?;
+        let (mut h, mut c) = (Vec::new(), Vec::new());
+        let y = self.run(cx, x, lengths, first, |h_n, c_n| {
+            h.push(h_n);
+            c.push(c_n);
+        })?;
         Ok(LstmOut { y, h_n: stack_states(&h)?, c_n: stack_states(&c)? })
     }
 
-    /// Outputs, and last states of all layers and directions.
+    /// The outputs. `last` is given the last states of each layer and direction, in their order.
     fn run(
         &self,
         cx: &Cx,
         x: &Tensor,
         lengths: Option<&[usize]>,
         first: Option<(&Tensor, &Tensor)>,
-    ) -> Result<(Tensor, Vec<Tensor>, Vec<Tensor>)> {
-        let mut h = self.0.states("lstm", x, first.map(|(h, _)| h))?;
-        let mut c = self.0.states("lstm", x, first.map(|(_, c)| c))?;
-        let y = self.0.run(cx, x, |k, cell, x, reverse| {
+        mut last: impl FnMut(Tensor, Tensor),
+    ) -> Result<Tensor> {
+        self.0.run(cx, x, |k, cell, x, reverse| {
             let out = ops::lstm(&LstmArgs {
                 x: x.clone(),
-                h0: h[k].clone(),
-                c0: c[k].clone(),
+                h0: self.0.state("lstm", x, first.map(|(h, _)| h), k)?,
+                c0: self.0.state("lstm", x, first.map(|(_, c)| c), k)?,
                 w_ih: cx.param(&cell.weight_ih),
                 w_hh: cx.param(&cell.weight_hh),
                 b_ih: cx.param(&cell.bias_ih),
@@ -114,10 +117,9 @@ impl Lstm {
                 lengths: lengths.map(Into::into),
                 reverse,
             })?;
-            (h[k], c[k]) = (out.h_n, out.c_n);
+            last(out.h_n, out.c_n);
             Ok(out.y)
-        })?;
-        Ok((y, h, c))
+        })
     }
 }
 
@@ -125,11 +127,9 @@ impl Module for Lstm {
     /// `[batch, time, features] → [batch, time, directions hidden_size]`, from zero states; `[batch, hidden_size]` where
     /// the last step is all that is used.
     fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
-        let out = self.run(cx, x, None, None)?;
-        match out.1.last() {
-            Some(h) if self.0.last_step => Ok(h.clone()),
-            _ => Ok(out.0),
-        }
+        let mut last = None;
+        let y = self.run(cx, x, None, None, |h_n, _| last = Some(h_n))?;
+        Ok(last.filter(|_| self.0.last_step).unwrap_or(y))
     }
 
     fn fuse(&mut self, tail: Tail) -> bool {

@@ -3,6 +3,7 @@
 
 use super::{Init, Tail};
 use crate::{Cx, Error, Mode, Param, Parameters, Result, Tensor};
+use std::fmt::Write;
 
 const NAMES: [&str; 4] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
 
@@ -58,7 +59,9 @@ impl Stack {
             let width =
                 if k < sizes.directions() { features } else { hidden.saturating_mul(sizes.directions()) };
             let param = |i: usize, shape: &[usize]| {
-                init.uniform(&format!("{}{}", NAMES[i], sizes.suffix(k)), shape, bound)
+                let mut name = NAMES[i].to_owned();
+                sizes.suffix(k, &mut name);
+                init.uniform(&name, shape, bound)
             };
             Ok(Cell {
                 weight_ih: param(0, &[rows, width])?,
@@ -98,17 +101,16 @@ impl Stack {
         Ok(y)
     }
 
-    /// First states of all layers and directions, `[batch, hidden]` each: `given` `[layers directions, batch, hidden]`,
-    /// or zeros.
-    pub fn states(&self, op: &'static str, x: &Tensor, given: Option<&Tensor>) -> Result<Vec<Tensor>> {
-        let (count, batch) = (self.cells.len(), x.shape().first().copied().unwrap_or(0));
-        let wanted = [count, batch, self.sizes.hidden];
+    /// The first state of cell `k` among all layers and directions, `[batch, hidden]`: of those `given`
+    /// `[layers directions, batch, hidden]`, or zeros.
+    pub fn state(&self, op: &'static str, x: &Tensor, given: Option<&Tensor>, k: usize) -> Result<Tensor> {
+        let wanted = [self.cells.len(), x.shape().first().copied().unwrap_or(0), self.sizes.hidden];
         match given {
-            Some(states) if states.shape() == wanted => (0..count).map(|k| states.select(0, k)).collect(),
+            Some(states) if states.shape() == wanted => states.select(0, k),
             Some(states) => {
                 Err(Error::shape(op, format!("first states of {:?}, not {wanted:?}", states.shape())))
             }
-            None => Ok(vec![Tensor::zeros(&wanted[1..], x.dtype(), x.device())?; count]),
+            None => Tensor::zeros(&wanted[1..], x.dtype(), x.device()),
         }
     }
 
@@ -133,10 +135,11 @@ impl Sizes {
         1 + usize::from(self.bidirectional)
     }
 
-    /// What PyTorch appends to the names of cell `k`.
-    fn suffix(&self, k: usize) -> String {
+    /// Appends what PyTorch appends to the names of cell `k`.
+    fn suffix(&self, k: usize, name: &mut String) {
         let reverse = if k % self.directions() == 1 { "_reverse" } else { "" };
-        format!("_l{}{reverse}", k / self.directions())
+        let written = write!(name, "_l{}{reverse}", k / self.directions());
+        debug_assert!(written.is_ok(), "a text takes any number");
     }
 }
 
@@ -153,7 +156,7 @@ impl Parameters for Stack {
         for (k, Cell { weight_ih, weight_hh, bias_ih, bias_hh }) in self.cells.iter().enumerate() {
             for (name, param) in NAMES.iter().zip([weight_ih, weight_hh, bias_ih, bias_hh]) {
                 path.push_str(name);
-                path.push_str(&self.sizes.suffix(k));
+                self.sizes.suffix(k, path);
                 each(path, param);
                 path.truncate(depth);
             }
@@ -169,7 +172,7 @@ impl Parameters for Stack {
         for (k, Cell { weight_ih, weight_hh, bias_ih, bias_hh }) in self.cells.iter_mut().enumerate() {
             for (name, param) in NAMES.iter().zip([weight_ih, weight_hh, bias_ih, bias_hh]) {
                 path.push_str(name);
-                path.push_str(&self.sizes.suffix(k));
+                self.sizes.suffix(k, path);
                 each(path, param)?;
                 path.truncate(depth);
             }

@@ -27,7 +27,7 @@ struct AttentionBackward {
 }
 
 impl Backward for AttentionBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let grad = incoming.one()?;
         let masked = self.args.mask.as_ref().map(|m| *m.dims());
         let needs = [0, 1, 2, 3].map(|i| (i < 3 || masked.is_some()) && outgoing.wants(i));
@@ -105,7 +105,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, how: &Attend) -> Result<Ten
     let keep = operands.iter().any(|t| t.is_tracked());
     let (out, saved) = q.device().attention().attention(&args, keep)?;
     let Some(saved) = saved else { return Ok(out) };
-    let [out] = record(OP, &operands, [out], |_| Box::new(AttentionBackward { args, saved }))?;
+    let [out] = record(OP, &operands, [out], |_| AttentionBackward { args, saved })?;
     Ok(out)
 }
 

@@ -1,37 +1,68 @@
 //! Elementwise operations of two operands, from the table in `backend/elementwise.rs`.
 
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
-use crate::autograd::{Backward, Incoming, Outgoing, record};
-use crate::backend::{Binary, for_each_binary, reference};
+use crate::autograd::{Backward, Incoming, Outgoing, record_all};
+use crate::backend::{Arg, Binary, for_each_binary, reference};
 use crate::layout::{Dims, broadcast};
 use crate::{ErrorKind, Result, Tensor};
 
+/// What the derivative by an operand is computed from: the left operand, the right one.
+fn reads(op: Binary, side: usize) -> [bool; 2] {
+    match (op, side) {
+        (Binary::Add | Binary::Sub, _) => [false, false],
+        (Binary::Mul, 0) | (Binary::Div, 0) => [false, true],
+        (Binary::Mul, _) => [true, false],
+        _ => [true, true],
+    }
+}
+
+/// A sum or a difference, whose derivatives are ±1. A shape that is the result's own is not kept.
+struct SumBackward {
+    minus: bool,
+    shapes: Option<[Dims; 2]>,
+}
+
+impl Backward for SumBackward {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        let g = incoming.one()?;
+        let to = |g: Tensor, side: usize| match &self.shapes {
+            Some(shapes) => g.into_sum_to(&shapes[side]),
+            None => Ok(g),
+        };
+        if outgoing.wants(1) {
+            let right = to(g.clone(), 1)?;
+            outgoing.send(1, if self.minus { (-&right)? } else { right })?;
+        }
+        if outgoing.wants(0) {
+            outgoing.send(0, to(g, 0)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Any other operation, with those operands that the wanted derivatives are computed from.
 struct BinaryBackward {
     op: Binary,
-    a: Tensor,
-    b: Tensor,
+    shapes: [Dims; 2],
+    kept: [Option<Tensor>; 2],
 }
 
 impl Backward for BinaryBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let shape = *g.dims();
-        for (side, operand) in [&self.a, &self.b].into_iter().enumerate() {
-            if !outgoing.wants(side) {
-                continue;
+        // The derivative does not look at an operand that was not kept.
+        let [a, b] =
+            self.kept.map(|kept| kept.map_or_else(|| Ok(g.detach()), |t| t.expanded(self.op.name(), shape)));
+        let (a, b) = (a?, b?);
+        for side in 0..2 {
+            if outgoing.wants(side) {
+                let device = g.device();
+                let grad = Tensor::build(device, g.dtype(), shape, |out| {
+                    device.binary_grad(self.op, side, a.arg(), b.arg(), g.arg(), out)
+                })?;
+                outgoing.send(side, grad.into_sum_to(&self.shapes[side])?)?;
             }
-            let grad = match (self.op, side) {
-                (Binary::Add, _) | (Binary::Sub, 0) => g.clone(),
-                _ => {
-                    let (a, b) =
-                        (self.a.expanded(self.op.name(), shape)?, self.b.expanded(self.op.name(), shape)?);
-                    let device = g.device().clone();
-                    Tensor::build(&device, g.dtype(), shape, |out| {
-                        device.binary_grad(self.op, side, a.arg(), b.arg(), g.arg(), out)
-                    })?
-                }
-            };
-            outgoing.send(side, grad.sum_to(operand.dims())?)?;
         }
         Ok(())
     }
@@ -45,17 +76,34 @@ impl Tensor {
     pub fn binary(&self, op: Binary, other: &Tensor) -> Result<Tensor> {
         let name = op.name();
         self.check_alike(name, other)?;
-        let shape = broadcast(name, self.dims(), other.dims())?;
-        let (a, b) = (self.expanded(name, shape)?, other.expanded(name, shape)?);
-        let device = self.device().clone();
-        let out =
-            Tensor::build(&device, self.dtype(), shape, |out| device.binary(op, a.arg(), b.arg(), out))?;
+        let (device, dtype, shapes) = (self.device(), self.dtype(), [*self.dims(), *other.dims()]);
+        let alike = shapes[0] == shapes[1];
+        let mut out = if alike {
+            Tensor::build(device, dtype, shapes[0], |out| device.binary(op, self.arg(), other.arg(), out))?
+        } else {
+            let shape = broadcast(name, &shapes[0], &shapes[1])?;
+            let (a, b) = (self.layout().expand(name, shape)?, other.layout().expand(name, shape)?);
+            let (a, b) = (Arg { layout: &a, ..self.arg() }, Arg { layout: &b, ..other.arg() });
+            Tensor::build(device, dtype, shape, |out| device.binary(op, a, b, out))?
+        };
         if op.compares() {
             return Ok(out);
         }
-        let [out] = record(name, &[self, other], [out], |_| {
-            Box::new(BinaryBackward { op, a: self.detach(), b: other.detach() })
-        })?;
+        let result = std::slice::from_mut(&mut out);
+        match op {
+            Binary::Add | Binary::Sub => record_all(name, &[self, other], result, |_| SumBackward {
+                minus: op == Binary::Sub,
+                shapes: (!alike).then_some(shapes),
+            })?,
+            _ => record_all(name, &[self, other], result, |wants| {
+                let [left, right] = [0, 1].map(|side| if wants(side) { reads(op, side) } else { [false; 2] });
+                let kept = [
+                    (left[0] || right[0]).then(|| self.detach()),
+                    (left[1] || right[1]).then(|| other.detach()),
+                ];
+                BinaryBackward { op, shapes, kept }
+            })?,
+        }
         Ok(out)
     }
 

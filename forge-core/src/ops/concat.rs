@@ -12,7 +12,7 @@ struct ConcatBackward {
 }
 
 impl Backward for ConcatBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let mut start = 0;
         for (i, size) in self.sizes.iter().enumerate() {
@@ -63,8 +63,9 @@ impl Tensor {
             }
             Ok(())
         })?;
-        let [out] = record("concat", parts, [out], |_| {
-            Box::new(ConcatBackward { axis, sizes: parts.iter().map(|p| p.shape()[axis]).collect() })
+        let [out] = record("concat", parts, [out], |_| ConcatBackward {
+            axis,
+            sizes: parts.iter().map(|p| p.shape()[axis]).collect(),
         })?;
         Ok(out)
     }

@@ -89,7 +89,7 @@ pub struct ConvBackward<const D: usize> {
 }
 
 impl<const D: usize> Backward for ConvBackward<D> {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let grad = raise(&incoming.one()?)?;
         let with_bias = self.args.bias.is_some();
         let needs = std::array::from_fn(|i| (i < 2 || with_bias) && outgoing.wants(i));
@@ -192,7 +192,7 @@ pub fn convolve<const D: usize>(
     let y = lower::<D>(y)?;
     let Some(saved) = saved else { return Ok(y) };
     let backward = ConvBackward::<D> { args, saved, transposed: false };
-    let [y] = record(op, &operands, [y], |_| Box::new(backward))?;
+    let [y] = record(op, &operands, [y], |_| backward)?;
     Ok(y)
 }
 

@@ -116,7 +116,7 @@ impl Tensor {
         let (y, saved) = self.device().conv().conv_transpose(&args, keep)?;
         let Some(saved) = saved else { return Ok(y) };
         let backward = ConvBackward::<2> { args, saved, transposed: true };
-        let [y] = record(OP, &operands, [y], |_| Box::new(backward))?;
+        let [y] = record(OP, &operands, [y], |_| backward)?;
         Ok(y)
     }
 }

@@ -24,7 +24,7 @@ struct CrossEntropyBackward {
 }
 
 impl Backward for CrossEntropyBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let grad = incoming.one()?;
         let shares = matches!(self.args.targets, Targets::Shares(_));
         let needs = [outgoing.wants(0), shares && outgoing.wants(1)];
@@ -102,7 +102,7 @@ impl Tensor {
         let keep = operands.iter().any(|t| t.is_tracked());
         let (loss, saved) = args.logits.device().loss().cross_entropy(&args, keep)?;
         let Some(saved) = saved else { return Ok(loss) };
-        let [loss] = record(OP, &operands, [loss], |_| Box::new(CrossEntropyBackward { args, saved }))?;
+        let [loss] = record(OP, &operands, [loss], |_| CrossEntropyBackward { args, saved })?;
         Ok(loss)
     }
 }

@@ -10,7 +10,7 @@ struct CumsumBackward {
 }
 
 impl Backward for CumsumBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let scan = Scan { op: Reduce::Sum, axis: self.axis, reverse: true, exclusive: false };
         outgoing.send(0, incoming.one()?.scanned(scan)?)
     }
@@ -31,7 +31,7 @@ impl Tensor {
     pub fn cumsum(&self, axis: usize) -> Result<Tensor> {
         self.layout().check_axis("cumsum", axis)?;
         let out = self.scanned(Scan { op: Reduce::Sum, axis, reverse: false, exclusive: false })?;
-        let [out] = record("cumsum", &[self], [out], |_| Box::new(CumsumBackward { axis }))?;
+        let [out] = record("cumsum", &[self], [out], |_| CumsumBackward { axis })?;
         Ok(out)
     }
 

@@ -14,8 +14,8 @@ struct EmbeddingBackward {
 }
 
 impl Backward for EmbeddingBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
-        let EmbeddingBackward { index, table, padding } = *self;
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        let EmbeddingBackward { index, table, padding } = self;
         let g = incoming.one()?.reshape(index.shape())?;
         let device = g.device().clone();
         let all = Layout::contiguous(table);
@@ -63,8 +63,10 @@ impl Tensor {
         let index =
             index.detach().reshape(&[count, 1])?.expanded("embedding", Dims::filled(&[count, width]))?;
         let out = self.gathered("embedding", 0, &index)?.reshape(&shape)?;
-        let [out] = record("embedding", &[self], [out], |_| {
-            Box::new(EmbeddingBackward { index, table: *self.dims(), padding })
+        let [out] = record("embedding", &[self], [out], |_| EmbeddingBackward {
+            index,
+            table: *self.dims(),
+            padding,
         })?;
         Ok(out)
     }

@@ -9,7 +9,7 @@ use crate::{Result, Tensor};
 struct ExpandBackward(Dims);
 
 impl Backward for ExpandBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         outgoing.send(0, incoming.one()?.sum_to(&self.0)?)
     }
 }
@@ -21,7 +21,7 @@ impl Tensor {
     /// When a size is neither equal nor 1.
     pub fn expand(&self, shape: &[usize]) -> Result<Tensor> {
         let out = self.expanded("expand", Dims::new("expand", shape)?)?;
-        let [out] = record("expand", &[self], [out], |_| Box::new(ExpandBackward(*self.dims())))?;
+        let [out] = record("expand", &[self], [out], |_| ExpandBackward(*self.dims()))?;
         Ok(out)
     }
 }

@@ -69,9 +69,8 @@ impl Tensor {
         let index = self.positions(op, of, axis)?;
         let values = self.gathered(op, axis, &index)?;
         let kept = index.clone();
-        let [values] = record(op, &[self], [values], |_| {
-            Box::new(GatherBackward { op, axis, index: kept, shape: *self.dims() })
-        })?;
+        let [values] =
+            record(op, &[self], [values], |_| GatherBackward { op, axis, index: kept, shape: *self.dims() })?;
         let shape = self.without_axis(axis, keep);
         Ok((values.reshape(&shape)?, index.reshape(&shape)?))
     }

@@ -15,7 +15,7 @@ pub struct GatherBackward {
 }
 
 impl Backward for GatherBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let device = g.device().clone();
         let along = Along { op: self.op, axis: self.axis, index: self.index.arg() };
@@ -46,8 +46,11 @@ impl Tensor {
         self.check_positions("gather", axis, index, None)?;
         let index = index.detach();
         let out = self.gathered("gather", axis, &index)?;
-        let [out] = record("gather", &[self], [out], |_| {
-            Box::new(GatherBackward { op: "gather", axis, index, shape: *self.dims() })
+        let [out] = record("gather", &[self], [out], |_| GatherBackward {
+            op: "gather",
+            axis,
+            index,
+            shape: *self.dims(),
         })?;
         Ok(out)
     }

@@ -12,7 +12,7 @@ struct GruBackward {
 }
 
 impl Backward for GruBackward {
-    fn backward(self: Box<Self>, mut incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, mut incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let grads = GruOut { y: incoming.take(0), h_n: incoming.take(1) };
         let needs = std::array::from_fn(|i| outgoing.wants(i));
         let device = self.args.x.device().clone();
@@ -60,13 +60,13 @@ pub fn gru(operands: &GruArgs) -> Result<GruOut> {
     let GruArgs { x, h0, w_ih, w_hh, b_ih, b_hh, lengths, reverse } = operands;
     let all = [x, h0, w_ih, w_hh, b_ih, b_hh];
     let names = ["x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"];
-    check("gru", &names.into_iter().zip(all).collect::<Vec<_>>(), 1, 3, lengths.as_deref())?;
+    check("gru", &std::array::from_fn::<_, 6, _>(|i| (names[i], all[i])), 1, 3, lengths.as_deref())?;
     let [x, h0, w_ih, w_hh, b_ih, b_hh] = all.map(Tensor::detach);
     let args = GruArgs { x, h0, w_ih, w_hh, b_ih, b_hh, lengths: lengths.clone(), reverse: *reverse };
     let keep = all.iter().any(|t| t.is_tracked());
     let (GruOut { y, h_n }, saved) = args.x.device().rnn().gru(&args, keep)?;
     let Some(saved) = saved else { return Ok(GruOut { y, h_n }) };
-    let [y, h_n] = record("gru", &all, [y, h_n], |_| Box::new(GruBackward { args, saved }))?;
+    let [y, h_n] = record("gru", &all, [y, h_n], |_| GruBackward { args, saved })?;
     Ok(GruOut { y, h_n })
 }
 

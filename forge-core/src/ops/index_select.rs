@@ -35,8 +35,11 @@ impl Tensor {
         shape.as_mut()[axis] = count;
         let index = index.detach().reshape(&along)?.expanded("index_select", shape)?;
         let out = self.gathered("index_select", axis, &index)?;
-        let [out] = record("index_select", &[self], [out], |_| {
-            Box::new(GatherBackward { op: "index_select", axis, index, shape: *self.dims() })
+        let [out] = record("index_select", &[self], [out], |_| GatherBackward {
+            op: "index_select",
+            axis,
+            index,
+            shape: *self.dims(),
         })?;
         Ok(out)
     }

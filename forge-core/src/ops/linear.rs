@@ -18,7 +18,7 @@ struct LinearBackward {
 }
 
 impl Backward for LinearBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let mut g = incoming.one()?;
         if let Some(op) = self.activation {
             let (device, kept) = (g.device().clone(), self.result.as_ref().unwrap_or(&g));
@@ -102,7 +102,7 @@ impl Tensor {
         })?;
         let [out] = record("linear", &[self, weight, bias], [out.clone()], |_| {
             let result = activation.map(|_| out);
-            Box::new(LinearBackward { x, weight: weight.detach(), activation, result, shape: *self.dims() })
+            LinearBackward { x, weight: weight.detach(), activation, result, shape: *self.dims() }
         })?;
         Ok(out)
     }

@@ -14,7 +14,7 @@ struct LogsumexpBackward {
 }
 
 impl Backward for LogsumexpBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?.reshape(&self.kept)?;
         outgoing.send(0, (&g * (&self.x - &self.y)?.exp()?)?)
     }
@@ -43,7 +43,7 @@ impl Tensor {
         let y = (&x - &top)?.exp()?.sum(axes, true)?.log()?;
         let y = (y + &top)?;
         let out = y.reshape(if keep { &kept } else { &shape })?;
-        let [out] = record("logsumexp", &[self], [out], |_| Box::new(LogsumexpBackward { x, y, kept }))?;
+        let [out] = record("logsumexp", &[self], [out], |_| LogsumexpBackward { x, y, kept })?;
         Ok(out)
     }
 }

@@ -12,7 +12,7 @@ struct LstmBackward {
 }
 
 impl Backward for LstmBackward {
-    fn backward(self: Box<Self>, mut incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, mut incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let grads = LstmOut { y: incoming.take(0), h_n: incoming.take(1), c_n: incoming.take(2) };
         let needs = std::array::from_fn(|i| outgoing.wants(i));
         let device = self.args.x.device().clone();
@@ -61,14 +61,14 @@ pub fn lstm(operands: &LstmArgs) -> Result<LstmOut> {
     let LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse } = operands;
     let all = [x, h0, c0, w_ih, w_hh, b_ih, b_hh];
     let names = ["x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"];
-    check("lstm", &names.into_iter().zip(all).collect::<Vec<_>>(), 2, 4, lengths.as_deref())?;
+    check("lstm", &std::array::from_fn::<_, 7, _>(|i| (names[i], all[i])), 2, 4, lengths.as_deref())?;
     let [x, h0, c0, w_ih, w_hh, b_ih, b_hh] = all.map(Tensor::detach);
     let lengths = lengths.clone();
     let args = LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse: *reverse };
     let keep = all.iter().any(|t| t.is_tracked());
     let (LstmOut { y, h_n, c_n }, saved) = args.x.device().rnn().lstm(&args, keep)?;
     let Some(saved) = saved else { return Ok(LstmOut { y, h_n, c_n }) };
-    let [y, h_n, c_n] = record("lstm", &all, [y, h_n, c_n], |_| Box::new(LstmBackward { args, saved }))?;
+    let [y, h_n, c_n] = record("lstm", &all, [y, h_n, c_n], |_| LstmBackward { args, saved })?;
     Ok(LstmOut { y, h_n, c_n })
 }
 

@@ -3,7 +3,7 @@
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{Gemm, reference};
-use crate::layout::{Dims, broadcast};
+use crate::layout::{Dims, MAX_RANK, broadcast};
 use crate::{Error, Result, Tensor};
 
 struct MatmulBackward {
@@ -12,7 +12,7 @@ struct MatmulBackward {
 }
 
 impl Backward for MatmulBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         if outgoing.wants(0) {
             let grad = g.matmul(&self.b.transpose()?)?.sum_to(self.a.dims())?;
@@ -77,13 +77,19 @@ impl Tensor {
                     &Dims::filled(&other.shape()[..rb - 2]),
                 )
                 .map_err(|_| fail("leading dimensions do not broadcast".into()))?;
-                let with = |rows: usize, cols: usize| Dims::filled(&[&lead[..], &[rows, cols]].concat());
+                let with = |rows: usize, cols: usize| {
+                    let mut shape = [rows; MAX_RANK];
+                    shape[..lead.len()].copy_from_slice(&lead);
+                    shape[lead.len() + 1] = cols;
+                    Dims::filled(&shape[..lead.len() + 2])
+                };
                 let (a, b) = (self.expanded("matmul", with(m, k))?, other.expanded("matmul", with(k, n))?);
                 product(&a, &b, with(m, n))?
             }
         };
-        let [out] = record("matmul", &[self, other], [out], |_| {
-            Box::new(MatmulBackward { a: self.detach(), b: other.detach() })
+        let [out] = record("matmul", &[self, other], [out], |_| MatmulBackward {
+            a: self.detach(),
+            b: other.detach(),
         })?;
         Ok(out)
     }

@@ -11,7 +11,7 @@ struct MovingAverageBackward {
 }
 
 impl Backward for MovingAverageBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let (time, around) = (g.shape()[1], self.kernel - 1);
         let before = around / 2;
@@ -89,7 +89,7 @@ impl Tensor {
         };
         let padded = Tensor::concat(&[&edge(0, before)?, &x, &edge(time - 1, kernel - 1 - before)?], 1)?;
         let out = window_means(&padded, kernel)?;
-        let [out] = record("moving_average", &[self], [out], |_| Box::new(MovingAverageBackward { kernel }))?;
+        let [out] = record("moving_average", &[self], [out], |_| MovingAverageBackward { kernel })?;
         Ok(out)
     }
 }

@@ -13,7 +13,7 @@ struct NormBackward {
 }
 
 impl Backward for NormBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let grad = incoming.one()?;
         // Operands that are there come one after the other.
         let with_weight = self.args.weight.is_some();
@@ -92,7 +92,7 @@ fn normalise(
     let keep = operands.iter().any(|t| t.is_tracked());
     let (out, saved) = x.device().norm().norm(&args, keep)?;
     let Some(saved) = saved else { return Ok(out) };
-    let [y] = record(op, &operands, [out.y], |_| Box::new(NormBackward { args, saved }))?;
+    let [y] = record(op, &operands, [out.y], |_| NormBackward { args, saved })?;
     Ok(NormOut { y, ..out })
 }
 

@@ -22,7 +22,7 @@ struct PadBackward {
 }
 
 impl Backward for PadBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let mut g = incoming.one()?;
         for (axis, (before, after)) in self.room.iter().enumerate() {
             g = g.narrow(axis, *before, g.shape()[axis] - before - after)?;
@@ -68,7 +68,7 @@ impl Tensor {
             device.fill(out, value)?;
             device.copy(self.arg(), out, &to)
         })?;
-        let [out] = record("pad", &[self], [out], |_| Box::new(PadBackward { room: room.to_vec() }))?;
+        let [out] = record("pad", &[self], [out], |_| PadBackward { room: room.to_vec() })?;
         Ok(out)
     }
 

@@ -3,14 +3,16 @@
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::reference;
+use crate::layout::Dims;
 use crate::{Error, Result, Tensor};
 
-struct PermuteBackward(Vec<usize>);
+/// The order that was asked for.
+struct PermuteBackward(Dims);
 
 impl Backward for PermuteBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
-        let mut inverse = vec![0; self.0.len()];
-        self.0.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        let mut inverse = self.0;
+        self.0.iter().enumerate().for_each(|(to, &from)| inverse.as_mut()[from] = to);
         outgoing.send(0, incoming.one()?.permute(&inverse)?)
     }
 }
@@ -22,7 +24,7 @@ impl Tensor {
     /// When `order` is not a permutation of the dimensions.
     pub fn permute(&self, order: &[usize]) -> Result<Tensor> {
         let out = self.view(self.layout().permute("permute", order)?);
-        let [out] = record("permute", &[self], [out], |_| Box::new(PermuteBackward(order.to_vec())))?;
+        let [out] = record("permute", &[self], [out], |_| PermuteBackward(Dims::filled(order)))?;
         Ok(out)
     }
 
@@ -35,8 +37,9 @@ impl Tensor {
                 format!("{:?} has fewer than two dimensions", self.shape()),
             ));
         }
-        let mut order: Vec<usize> = (0..rank).collect();
-        order.swap(rank - 2, rank - 1);
+        let mut order = *self.dims();
+        order.as_mut().iter_mut().enumerate().for_each(|(i, d)| *d = i);
+        order.as_mut().swap(rank - 2, rank - 1);
         self.permute(&order)
     }
 }

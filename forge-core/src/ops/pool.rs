@@ -102,7 +102,7 @@ struct PoolBackward<const D: usize> {
 }
 
 impl<const D: usize> Backward for PoolBackward<D> {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let grad = raise(&incoming.one()?)?;
         let device = grad.device().clone();
         outgoing.send(0, lower::<D>(device.pool().pool_backward(&self.args, self.saved, grad)?)?)
@@ -127,7 +127,7 @@ pub fn pool<const D: usize>(
     let (y, saved) = x.device().pool().pool(&args, x.is_tracked())?;
     let y = lower::<D>(y)?;
     let Some(saved) = saved else { return Ok(y) };
-    let [y] = record(op, &[x], [y], |_| Box::new(PoolBackward::<D> { args, saved }))?;
+    let [y] = record(op, &[x], [y], |_| PoolBackward::<D> { args, saved })?;
     Ok(y)
 }
 

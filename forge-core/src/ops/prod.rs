@@ -13,7 +13,7 @@ struct ProdBackward {
 }
 
 impl Backward for ProdBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let (_, kept) = self.x.shapes_without("prod", &[self.axis])?;
         let g = incoming.one()?.reshape(&kept)?;
         let others =
@@ -38,7 +38,7 @@ impl Tensor {
     /// When the dimension does not exist.
     pub fn prod(&self, axis: usize, keep: bool) -> Result<Tensor> {
         let out = self.reduced("prod", Reduce::Prod, &[axis], keep)?;
-        let [out] = record("prod", &[self], [out], |_| Box::new(ProdBackward { x: self.detach(), axis }))?;
+        let [out] = record("prod", &[self], [out], |_| ProdBackward { x: self.detach(), axis })?;
         Ok(out)
     }
 }

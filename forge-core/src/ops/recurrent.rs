@@ -19,8 +19,9 @@ pub fn check(
     };
     let hidden = rest.get(states + 1).and_then(|(_, w_hh)| w_hh.shape().last().copied()).unwrap_or(0);
     let rows = gates * hidden;
-    let of_states = std::iter::repeat_n(vec![batch, hidden], states);
-    let of_weights = [vec![rows, features], vec![rows, hidden], vec![rows], vec![rows]];
+    let (state, wide, square, bias) = ([batch, hidden], [rows, features], [rows, hidden], [rows]);
+    let of_states = std::iter::repeat_n(&state[..], states);
+    let of_weights = [&wide[..], &square, &bias, &bias];
     for ((name, tensor), shape) in rest.iter().zip(of_states.chain(of_weights)) {
         if tensor.shape() != shape {
             return fail(format!("{name} is {:?}, not {shape:?}", tensor.shape()));

@@ -9,7 +9,7 @@ use crate::{Error, Result, Tensor};
 struct ReshapeBackward(Dims);
 
 impl Backward for ReshapeBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         outgoing.send(0, incoming.one()?.reshape(&self.0)?)
     }
 }
@@ -34,7 +34,7 @@ impl Tensor {
                 packed.view(crate::layout::Layout::contiguous(dims))
             }
         };
-        let [out] = record("reshape", &[self], [out], |_| Box::new(ReshapeBackward(*self.dims())))?;
+        let [out] = record("reshape", &[self], [out], |_| ReshapeBackward(*self.dims()))?;
         Ok(out)
     }
 }

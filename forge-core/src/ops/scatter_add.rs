@@ -14,7 +14,7 @@ struct ScatterAddBackward {
 }
 
 impl Backward for ScatterAddBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         if outgoing.wants(1) {
             let read = g.gathered("scatter_add", self.axis, &self.index)?;
@@ -62,8 +62,10 @@ impl Tensor {
             let along = Along { op: "scatter_add", axis, index: index.arg() };
             device.scatter_add(read.arg(), along, out, &to)
         })?;
-        let [out] = record("scatter_add", &[self, source], [out], |_| {
-            Box::new(ScatterAddBackward { axis, index, source: *source.dims() })
+        let [out] = record("scatter_add", &[self, source], [out], |_| ScatterAddBackward {
+            axis,
+            index,
+            source: *source.dims(),
         })?;
         Ok(out)
     }

@@ -14,7 +14,7 @@ struct SliceBackward {
 }
 
 impl Backward for SliceBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let device = g.device().clone();
         let to = Layout::contiguous(self.shape).slice(
@@ -39,9 +39,8 @@ impl Tensor {
     /// When the range does not fit the dimension.
     pub fn slice(&self, axis: usize, start: usize, len: usize, step: usize) -> Result<Tensor> {
         let out = self.view(self.layout().slice("slice", axis, start, len, step)?);
-        let [out] = record("slice", &[self], [out], |_| {
-            Box::new(SliceBackward { shape: *self.dims(), axis, start, step })
-        })?;
+        let [out] =
+            record("slice", &[self], [out], |_| SliceBackward { shape: *self.dims(), axis, start, step })?;
         Ok(out)
     }
 
@@ -52,10 +51,10 @@ impl Tensor {
 
     /// The element `i` of dimension `axis`, which is removed.
     pub fn select(&self, axis: usize, i: usize) -> Result<Tensor> {
-        let mut shape = self.shape().to_vec();
         let one = self.slice(axis, i, 1, 1)?;
-        shape.remove(axis);
-        one.reshape(&shape)
+        let mut shape = *self.dims();
+        shape.as_mut().copy_within(axis + 1.., axis);
+        one.reshape(&shape[..shape.len() - 1])
     }
 }
 

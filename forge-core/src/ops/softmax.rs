@@ -12,7 +12,7 @@ struct SoftmaxBackward {
 }
 
 impl Backward for SoftmaxBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let grad = g.device().softmax().softmax_backward(&self.y, &g, self.axis, self.log)?;
         outgoing.send(0, grad)
@@ -49,7 +49,7 @@ impl Tensor {
         self.layout().check_axis(op, axis)?;
         let out = self.device().softmax().softmax(&self.detach(), axis, log)?;
         let y = out.clone();
-        let [out] = record(op, &[self], [out], |_| Box::new(SoftmaxBackward { y, axis, log }))?;
+        let [out] = record(op, &[self], [out], |_| SoftmaxBackward { y, axis, log })?;
         Ok(out)
     }
 }

@@ -14,7 +14,7 @@ struct SplitBackward {
 }
 
 impl Backward for SplitBackward {
-    fn backward(self: Box<Self>, mut incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, mut incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let pieces: Vec<Option<Tensor>> = (0..self.sizes.len()).map(|i| incoming.take(i)).collect();
         let Some(like) = pieces.iter().flatten().next() else { return Ok(()) };
         let (device, shape) = (like.device(), self.shape);
@@ -64,8 +64,10 @@ impl Tensor {
             pieces.push(self.view(self.layout().slice("split", axis, start, size, 1)?));
             start += size;
         }
-        record_all("split", &[self], &mut pieces, |_| {
-            Box::new(SplitBackward { shape: *self.dims(), axis, sizes: sizes.to_vec() })
+        record_all("split", &[self], &mut pieces, |_| SplitBackward {
+            shape: *self.dims(),
+            axis,
+            sizes: sizes.to_vec(),
         })?;
         Ok(pieces)
     }

@@ -13,7 +13,7 @@ struct SumBackward {
 }
 
 impl Backward for SumBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?.reshape(&self.kept)?;
         outgoing.send(0, g.expanded("sum", self.shape)?)
     }
@@ -36,7 +36,7 @@ impl Tensor {
         let [out] = record("sum", &[self], [out], |_| {
             let mut kept = *self.dims();
             axes.iter().for_each(|&d| kept.as_mut()[d] = 1);
-            Box::new(SumBackward { shape: *self.dims(), kept })
+            SumBackward { shape: *self.dims(), kept }
         })?;
         Ok(out)
     }
@@ -48,9 +48,15 @@ impl Tensor {
 
     /// The sum over whatever broadcasting from `shape` repeated: the gradient's way back.
     pub(super) fn sum_to(&self, shape: &Dims) -> Result<Tensor> {
-        if self.dims() == shape {
-            return Ok(self.clone());
-        }
+        if self.dims() == shape { Ok(self.clone()) } else { self.summed_to(shape) }
+    }
+
+    /// As [`Tensor::sum_to`]; itself where it has the shape already.
+    pub(super) fn into_sum_to(self, shape: &Dims) -> Result<Tensor> {
+        if self.dims() == shape { Ok(self) } else { self.summed_to(shape) }
+    }
+
+    fn summed_to(&self, shape: &Dims) -> Result<Tensor> {
         let lead = self.rank() - shape.len();
         let repeated = |d: &usize| *d < lead || (shape[*d - lead] == 1 && self.shape()[*d] != 1);
         let (mut axes, mut count) = ([0; MAX_RANK], 0);

@@ -1,7 +1,7 @@
 //! Elementwise operations of one operand, from the table in `backend/elementwise.rs`.
 
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
-use crate::autograd::{Backward, Incoming, Outgoing, record};
+use crate::autograd::{Backward, Incoming, Outgoing, record_all};
 use crate::backend::{Keep, Unary, UnaryKind, for_each_unary, reference};
 use crate::{Error, Result, Tensor};
 
@@ -11,11 +11,11 @@ struct UnaryBackward {
 }
 
 impl Backward for UnaryBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let kept = self.kept.as_ref().unwrap_or(&g);
-        let device = g.device().clone();
-        let grad = Tensor::build(&device, g.dtype(), *g.dims(), |out| {
+        let device = g.device();
+        let grad = Tensor::build(device, g.dtype(), *g.dims(), |out| {
             device.unary_grad(self.op, kept.arg(), g.arg(), out)
         })?;
         outgoing.send(0, grad)
@@ -27,13 +27,17 @@ impl Tensor {
     pub fn unary(&self, op: Unary) -> Result<Tensor> {
         self.check_float(op.kind.name(), "convert with `.to_dtype(DType::F32)`")?;
         let (device, dtype) = (self.device(), self.dtype());
-        let out = Tensor::build(device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
+        let mut out = Tensor::build(device, dtype, *self.dims(), |out| device.unary(op, self.arg(), out))?;
+        if !self.is_tracked() {
+            return Ok(out);
+        }
         let kept = match op.kind.keep() {
             Keep::Input => Some(self.detach()),
             Keep::Output => Some(out.clone()),
             Keep::Nothing => None,
         };
-        let [out] = record(op.kind.name(), &[self], [out], |_| Box::new(UnaryBackward { op, kept }))?;
+        let result = std::slice::from_mut(&mut out);
+        record_all(op.kind.name(), &[self], result, |_| UnaryBackward { op, kept })?;
         Ok(out)
     }
 

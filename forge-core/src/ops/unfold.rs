@@ -15,8 +15,8 @@ struct UnfoldBackward {
 }
 
 impl Backward for UnfoldBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
-        let UnfoldBackward { shape, axis, size, step } = *self;
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        let UnfoldBackward { shape, axis, size, step } = self;
         let g = incoming.one()?;
         let device = g.device();
         let windows = g.shape()[axis];
@@ -55,9 +55,8 @@ impl Tensor {
     /// more dimension.
     pub fn unfold(&self, axis: usize, size: usize, step: usize) -> Result<Tensor> {
         let out = self.view(self.layout().windows("unfold", axis, size, step)?);
-        let [out] = record("unfold", &[self], [out], |_| {
-            Box::new(UnfoldBackward { shape: *self.dims(), axis, size, step })
-        })?;
+        let [out] =
+            record("unfold", &[self], [out], |_| UnfoldBackward { shape: *self.dims(), axis, size, step })?;
         Ok(out)
     }
 }

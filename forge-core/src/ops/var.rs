@@ -16,7 +16,7 @@ struct VarBackward {
 }
 
 impl Backward for VarBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?.reshape(&self.kept)?;
         let slope = match &self.std {
             None => g.mul_scalar(2.0 / self.divisor)?,
@@ -79,7 +79,7 @@ impl Tensor {
         }
         let std = (op == "std").then(|| out.clone());
         let out = out.reshape(if keep { &kept } else { &shape })?;
-        let [out] = record(op, &[self], [out], |_| Box::new(VarBackward { x, mean, std, kept, divisor }))?;
+        let [out] = record(op, &[self], [out], |_| VarBackward { x, mean, std, kept, divisor })?;
         Ok(out)
     }
 }

@@ -13,7 +13,7 @@ struct WhereBackward {
 }
 
 impl Backward for WhereBackward {
-    fn backward(self: Box<Self>, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
         let g = incoming.one()?;
         let nothing = Tensor::scalar_like(0.0, &g)?.expanded("where_", *g.dims())?;
         for (side, shape) in self.shapes.iter().enumerate() {
@@ -60,9 +60,8 @@ impl Tensor {
         let shape = broadcast("where_", self.dims(), &shape)?;
         let mask = self.mask_as(a.dtype())?.expanded("where_", shape)?;
         let out = select(&mask, &a.expanded("where_", shape)?, &b.expanded("where_", shape)?)?;
-        let [out] = record("where_", &[a, b], [out], |_| {
-            Box::new(WhereBackward { mask, shapes: [*a.dims(), *b.dims()] })
-        })?;
+        let [out] =
+            record("where_", &[a, b], [out], |_| WhereBackward { mask, shapes: [*a.dims(), *b.dims()] })?;
         Ok(out)
     }
 

@@ -26,6 +26,20 @@ pub struct Base {
     pub steps: u64,
     /// Whether the groups have been compared with the model's names.
     grouped: bool,
+    /// Empty between steps; their room serves the next one.
+    path: String,
+    slots: Vec<Slot<'static>>,
+}
+
+/// The same room for slots that borrow from elsewhere.
+fn emptied<'b>(mut slots: Vec<Slot<'_>>) -> Vec<Slot<'b>> {
+    slots.clear();
+    slots.into_iter().filter_map(|_| None).collect()
+}
+
+fn zeros_like(param: &Param, count: usize) -> Result<Vec<Tensor>> {
+    let value = param.snapshot();
+    Ok(vec![Tensor::zeros(value.shape(), value.dtype(), value.device())?; count])
 }
 
 #[derive(Debug)]
@@ -58,54 +72,73 @@ impl Base {
         if !self.grouped {
             self.assign(model)?;
         }
-        let mut params: Vec<&mut Param> = Vec::with_capacity(self.entries.len());
+        let mut path = std::mem::take(&mut self.path);
+        let mut slots = std::mem::take(&mut self.slots);
+        let done = self.arrange(model, count, &mut path).and_then(|()| {
+            self.steps += 1;
+            for number in 0..self.groups.count() {
+                let (lr, decay) = self.groups.get(number).rates(self.lr, self.decay);
+                let now = Now { lr, decay, step: self.steps };
+                let mut of_group = emptied(std::mem::take(&mut slots));
+                let mut entries = self.entries.iter_mut();
+                path.clear();
+                model.visit_mut(&mut path, &mut |_, param| {
+                    let entry = if param.is_buffer() { None } else { entries.next() };
+                    let grad = if param.is_frozen() { None } else { grads.of(param) };
+                    if let (Some(entry), Some(grad)) = (entry.filter(|e| e.group == number), grad) {
+                        of_group.push(Slot { value: param.value_mut(), grad, moments: &mut entry.moments });
+                    }
+                    Ok(())
+                })?;
+                if let Some(device) = of_group.first().map(|slot| slot.grad.device().clone()) {
+                    update(device.optim(), &mut of_group, now)?;
+                }
+                slots = emptied(of_group);
+            }
+            Ok(())
+        });
+        (self.path, self.slots) = (path, slots);
+        done
+    }
+
+    /// Brings the entries into the order of the model's walk; before the first step, makes those that lack.
+    fn arrange(&mut self, model: &dyn Parameters, count: usize, path: &mut String) -> Result<()> {
         // A rule without moments has nothing that a new model could lack.
         let fresh = self.steps == 0 || count == 0;
         let (entries, groups) = (&mut self.entries, &self.groups);
-        model.visit_mut(&mut String::new(), &mut |name, param| {
-            if param.is_buffer() {
-                return Ok(());
+        let (mut at, mut wrong) = (0, Ok(()));
+        path.clear();
+        model.visit(path, &mut |name, param| {
+            if param.is_buffer() || wrong.is_err() {
+                return;
             }
-            let at = params.len();
             // A loaded state may be in another order; from the first step on it is the model's.
             if let Some(found) = entries[at..].iter().position(|e| e.name == name) {
                 entries.swap(at, at + found);
             } else if fresh {
-                let value = param.snapshot();
-                let zeros = Tensor::zeros(value.shape(), value.dtype(), value.device())?;
-                let moments = vec![zeros; count];
-                entries.insert(at, Entry { name: name.to_owned(), group: groups.of(name), moments });
+                match zeros_like(param, count) {
+                    Ok(moments) => {
+                        entries.insert(at, Entry { name: name.to_owned(), group: groups.of(name), moments });
+                    }
+                    Err(error) => wrong = Err(error),
+                }
             }
             let fits = |moments: &[Tensor]| {
                 moments.len() == count && moments.iter().all(|m| m.shape() == param.shape())
             };
             match entries.get(at) {
                 Some(entry) if entry.name == name && fits(&entry.moments) => {}
+                _ if wrong.is_err() => {}
                 _ => {
-                    return Err(Error::other(format!(
+                    wrong = Err(Error::other(format!(
                         "the optimizer holds no moments for the parameter `{name}` {:?}; use a new optimizer for a new model",
                         param.shape()
                     )));
                 }
             }
-            params.push(param);
-            Ok(())
-        })?;
-        let mut slots: Vec<Vec<Slot>> = Vec::with_capacity(self.groups.count());
-        slots.resize_with(self.groups.count(), Vec::new);
-        for (param, entry) in params.into_iter().zip(&mut self.entries) {
-            let grad = if param.is_frozen() { None } else { grads.of(param) };
-            if let (Some(grad), Some(slots)) = (grad, slots.get_mut(entry.group)) {
-                slots.push(Slot { value: param.value_mut(), grad, moments: &mut entry.moments });
-            }
-        }
-        self.steps += 1;
-        for (number, slots) in slots.iter_mut().enumerate() {
-            let Some(device) = slots.first().map(|slot| slot.grad.device().clone()) else { continue };
-            let (lr, decay) = self.groups.get(number).rates(self.lr, self.decay);
-            update(device.optim(), slots, Now { lr, decay, step: self.steps })?;
-        }
-        Ok(())
+            at += 1;
+        });
+        wrong
     }
 
     /// Compares the groups with the model's names.

@@ -85,6 +85,7 @@ pub(super) fn once(
 ) -> Finished {
     let spec = &planned.spec;
     let mut finished = Finished { exit: Exit::Ok, dir: None, report: None, findings: None, verdict: None };
+    spec.threads.into_iter().for_each(forge_core::set_threads);
     let created = device(spec).and_then(|device| Ok((device, place.open(spec, options)?)));
     let (device, active) = match created {
         Ok(created) => created,
@@ -106,7 +107,7 @@ pub(super) fn once(
         states: Vec::new(),
         notebook: Notebook::new(&place.title),
     };
-    let environment = Environment::capture(&session.device.name(), 1, &[spec.seed]);
+    let environment = Environment::capture(&session.device.name(), forge_core::threads(), &[spec.seed]);
     session.notebook.environment = environment.facts();
     session.notebook.reproduce.clone_from(&place.command);
     let outcome = session.begin(&environment);

@@ -24,13 +24,14 @@ pub(super) fn execute(planned: &Planned, registry: &Registry, options: &RunOptio
     let spec = &planned.spec;
     let mut finished = Finished { exit: Exit::Ok, dir: None, report: None, findings: None, verdict: None };
     let place = RunPlace::of(planned, options);
+    spec.threads.into_iter().for_each(forge_core::set_threads);
     let created = device(spec).and_then(|device| Ok((device, place.open(spec, options)?)));
     let (device, mut active) = match created {
         Ok(created) => created,
         Err(failure) => return finished.failed(spec, failure),
     };
     let seeds: Vec<u64> = (0..spec.seeds as u64).map(|n| spec.seed.wrapping_add(n)).collect();
-    let environment = Environment::capture(&device.name(), 1, &seeds);
+    let environment = Environment::capture(&device.name(), forge_core::threads(), &seeds);
     let begun = begin(&active, &environment).and_then(|()| {
         let mut runs = Vec::new();
         for seed in &seeds {

@@ -53,10 +53,6 @@ impl Session<'_> {
             let text = "a smoke run: only a few steps were trained, so its numbers mean nothing";
             self.notice(None, Notice { code: String::new(), level: Level::Note, text: text.into() })?;
         }
-        if self.spec.threads.is_some_and(|threads| threads > 1) {
-            let text = "this version computes on one thread, whatever `threads` says; the result is the same";
-            self.notice(None, Notice { code: String::new(), level: Level::Note, text: text.into() })?;
-        }
         Ok(())
     }
 

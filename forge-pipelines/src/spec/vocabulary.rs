@@ -324,7 +324,7 @@ fn top_level() -> Value {
             "description": "Where to compute: auto, cpu, cuda, cuda:0, opencl or opencl:0.",
             "examples": ["cpu"],
         },
-        "threads": {"type": "integer", "minimum": 1, "description": "CPU threads; all by default.", "examples": [2]},
+        "threads": {"type": "integer", "minimum": 1, "description": "CPU threads: one for each core by default. They change the speed, never a result.", "examples": [2]},
         "cells": {
             "type": "array", "items": {"$ref": "#/definitions/cell"}, "minItems": 1,
             "description": "The notebook, from top to bottom.",

@@ -150,7 +150,7 @@ impl Optim for Composed {
         Ok(())
     }
 
-    fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64> {
+    fn sum_of_squares(&self, tensors: &mut dyn Iterator<Item = &Tensor>) -> Result<f64> {
         let mut total = 0.0;
         for tensor in tensors {
             total += tensor.detach().to_dtype(crate::DType::F64)?.square()?.sum_all()?.item()?;

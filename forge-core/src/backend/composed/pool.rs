@@ -124,8 +124,9 @@ fn maximum(args: &PoolArgs, d: usize, x: &Tensor, with: Option<Tensor>) -> Resul
     for k in 1..most {
         let index = element(k)?;
         let next = x.index_select(0, &index)?;
-        // Only a greater one replaces what stands; NaN is greater than all.
-        let wins = (next.binary(Binary::Gt, &best)? + next.binary(Binary::Ne, &next)?)?;
+        // Only a greater one replaces what stands; the first NaN is greater than all.
+        let first_nan = (next.binary(Binary::Ne, &next)? * best.binary(Binary::Eq, &best)?)?;
+        let wins = (next.binary(Binary::Gt, &best)? + first_nan)?;
         let replace = |old: &Tensor, new: Tensor| old + &(&wins * &(&new - old)?)?;
         at = replace(&at, as_float(&index)?)?;
         if let Some(with) = &with {

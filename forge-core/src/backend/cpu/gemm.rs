@@ -1,12 +1,13 @@
 //! Matrix products, by the `gemm` crate on one thread.
 
+use super::simd::Float;
 use super::{elements, elements_mut, map};
 use crate::backend::{Arg, Gemm, Memory, Scalar};
 use crate::layout::{Dims, Layout, Runs};
-use crate::{Element, Error, Result};
+use crate::{Error, Result};
 
 /// A batch of products; see [`Gemm`].
-pub fn run<T: Element + Scalar>(gemm: Gemm, out: &mut Memory) -> Result<()> {
+pub fn run<T: Float>(gemm: Gemm, out: &mut Memory) -> Result<()> {
     let rank = gemm.a.layout.rank();
     let matrix = |arg: &Arg| {
         let (shape, strides) = (arg.layout.shape(), arg.layout.strides());
@@ -82,7 +83,7 @@ pub fn run<T: Element + Scalar>(gemm: Gemm, out: &mut Memory) -> Result<()> {
 }
 
 /// Bias and activation, a piece of a row at a time, so that nothing is allocated.
-fn epilogue<T: Element + Scalar>(gemm: Gemm, n: usize, out: &mut [T]) -> Result<()> {
+fn epilogue<T: Float>(gemm: Gemm, n: usize, out: &mut [T]) -> Result<()> {
     const PIECE: usize = 256;
     if let Some(bias) = gemm.bias {
         let values = elements::<T>("matmul", bias.memory)?;

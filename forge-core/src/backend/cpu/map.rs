@@ -1,10 +1,20 @@
 //! Elementwise loops, made from the table of [`crate::backend::elementwise`].
+//!
+//! Each row is one plain loop over contiguous slices, compiled for each instruction set. Strided operands come to it in
+//! blocks that are gathered first, so that a row is not compiled for every way in which memory can lie.
 
+use super::ranges::ranges;
+use super::simd::{Elementary, Float, Kernel};
 use crate::Element;
 use crate::backend::{Binary, Scalar, Unary, UnaryKind, for_each_binary, for_each_unary};
 use crate::layout::{Layout, Runs};
 
 type View<'a, T> = (&'a [T], &'a Layout);
+
+/// Elements that are gathered at a time.
+const BLOCK: usize = 256;
+/// Inner runs below this are gathered several at a time.
+const SHORT: usize = 32;
 
 /// Copies between strided views, converting each element.
 pub fn copy<T: Copy, U>(x: &[T], from: &Layout, out: &mut [U], to: &Layout, convert: impl Fn(T) -> U) {
@@ -22,113 +32,239 @@ pub fn copy<T: Copy, U>(x: &[T], from: &Layout, out: &mut [U], to: &Layout, conv
     });
 }
 
-/// `out[i] = f(x[i])` over a strided operand.
-#[inline(always)]
-fn map1<T: Copy>(x: &[T], layout: &Layout, out: &mut [T], f: impl Fn(T) -> T) {
-    if let Some(range) = layout.contiguous_range() {
-        for (o, &v) in out.iter_mut().zip(&x[range]) {
-            *o = f(v);
+/// A map of contiguous slices of one length to another such.
+type Flat<'a, T, const N: usize> = dyn Fn([&[T]; N], &mut [T]) + Sync + 'a;
+
+/// Applies `flat` to operands of one shape, however they lie; `out` is row-major.
+fn apply<T: Float, const N: usize>(operands: [View<T>; N], out: &mut [T], flat: &Flat<T, N>) {
+    let mut slices: [&[T]; N] = [&[]; N];
+    for (slice, (x, layout)) in slices.iter_mut().zip(&operands) {
+        match layout.contiguous_range().and_then(|range| x.get(range)) {
+            Some(range) => *slice = range,
+            None => return in_blocks(operands, out, flat),
         }
+    }
+    ranges([out], slices, |[out], x| flat(x, out));
+}
+
+/// Applies `flat` block by block, gathering the operands whose elements do not lie side by side.
+#[inline(never)]
+fn in_blocks<T: Float, const N: usize>(operands: [View<T>; N], mut out: &mut [T], flat: &Flat<T, N>) {
+    let runs = Runs::new(operands.map(|(_, layout)| layout));
+    let (n, strides) = (runs.n, runs.strides);
+    let mut blocks = [[T::default(); BLOCK]; N];
+    if n < SHORT {
+        let mut filled = 0;
+        runs.each(|starts| {
+            if filled + n > BLOCK {
+                flush(&blocks, filled, &mut out, flat);
+                filled = 0;
+            }
+            for (block, ((&(x, _), start), stride)) in
+                blocks.iter_mut().zip(operands.iter().zip(starts).zip(strides))
+            {
+                for (i, b) in block[filled..filled + n].iter_mut().enumerate() {
+                    *b = x[start + i * stride];
+                }
+            }
+            filled += n;
+        });
+        flush(&blocks, filled, &mut out, flat);
         return;
     }
-    let runs = Runs::new([layout]);
-    let mut out = out.chunks_exact_mut(runs.n.max(1));
-    runs.each(|[a]| {
-        for (i, o) in out.next().into_iter().flatten().enumerate() {
-            *o = f(x[a + i * runs.strides[0]]);
+    let piece = if strides == [1; N] { n } else { BLOCK };
+    runs.each(|starts| {
+        for from in (0..n).step_by(piece) {
+            let len = piece.min(n - from);
+            for (block, ((&(x, _), start), stride)) in
+                blocks.iter_mut().zip(operands.iter().zip(starts).zip(strides))
+            {
+                match stride {
+                    1 => {}
+                    // The same for the whole run.
+                    0 if from > 0 => {}
+                    0 => block[..len].fill(x[start]),
+                    _ => {
+                        for (i, b) in block[..len].iter_mut().enumerate() {
+                            *b = x[start + (from + i) * stride];
+                        }
+                    }
+                }
+            }
+            let slices = std::array::from_fn(|k| match strides[k] {
+                1 => &operands[k].0[starts[k] + from..][..len],
+                _ => &blocks[k][..len],
+            });
+            flat(slices, take(&mut out, len));
         }
     });
 }
 
-/// `out[i] = f(a[i], b[i])` over strided operands of one shape.
-#[inline(always)]
-fn map2<T: Copy>((a, la): View<T>, (b, lb): View<T>, out: &mut [T], f: impl Fn(T, T) -> T) {
-    let runs = Runs::new([la, lb]);
-    let n = runs.n;
-    let mut out = out.chunks_exact_mut(n.max(1));
-    runs.each(|[i, j]| {
-        let Some(out) = out.next() else { return };
-        match runs.strides {
-            [1, 1] => {
-                for ((o, &x), &y) in out.iter_mut().zip(&a[i..i + n]).zip(&b[j..j + n]) {
-                    *o = f(x, y);
-                }
-            }
-            [1, 0] => {
-                let y = b[j];
-                for (o, &x) in out.iter_mut().zip(&a[i..i + n]) {
-                    *o = f(x, y);
-                }
-            }
-            [0, 1] => {
-                let x = a[i];
-                for (o, &y) in out.iter_mut().zip(&b[j..j + n]) {
-                    *o = f(x, y);
-                }
-            }
-            [s, t] => {
-                for (k, o) in out.iter_mut().enumerate() {
-                    *o = f(a[i + k * s], b[j + k * t]);
-                }
-            }
-        }
-    });
+fn flush<T, const N: usize>(blocks: &[[T; BLOCK]; N], filled: usize, out: &mut &mut [T], flat: &Flat<T, N>) {
+    flat(std::array::from_fn(|k| &blocks[k][..filled]), take(out, filled));
 }
 
-/// `out[i] = f(a[i], b[i], c[i])` over strided operands of one shape.
+/// The first `n` elements of what is left.
+fn take<'a, T>(rest: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let (first, others) = std::mem::take(rest).split_at_mut(n);
+    *rest = others;
+    first
+}
+
+/// A loop over slices, compiled for each instruction set. The result is written to the first list.
+struct Loop<'a, T, Op> {
+    op: Op,
+    out: &'a mut [T],
+    x: &'a [T],
+    y: &'a [T],
+    z: &'a [T],
+}
+
+struct Value(Unary);
+struct Slope(Unary);
+struct Pair(Binary);
+struct PairSlope(Binary, usize);
+
+/// A function of registers. A closure would not do: only what is `#[inline(always)]` is sure to be compiled for the
+/// instruction set of the kernel that it is part of.
+trait OfRegisters<V, const N: usize>: Copy {
+    /// Its value. Must be `#[inline(always)]`.
+    fn at(self, x: [V; N]) -> V;
+}
+
+/// `out = f(x)` a register at a time, over slices of one length.
+///
+/// # Safety
+/// The processor has the instructions of `V`.
 #[inline(always)]
-fn map3<T: Copy>(a: View<T>, b: View<T>, c: View<T>, out: &mut [T], f: impl Fn(T, T, T) -> T) {
-    let runs = Runs::new([a.1, b.1, c.1]);
-    let ([s, t, u], n) = (runs.strides, runs.n);
-    let mut out = out.chunks_exact_mut(n.max(1));
-    runs.each(|[i, j, k]| {
-        let Some(out) = out.next() else { return };
-        match [s, t, u] {
-            [1, 1, 1] => {
-                let (x, y, z) = (&a.0[i..i + n], &b.0[j..j + n], &c.0[k..k + n]);
-                for (((o, &x), &y), &z) in out.iter_mut().zip(x).zip(y).zip(z) {
-                    *o = f(x, y, z);
-                }
+unsafe fn registers<V: Elementary, F: OfRegisters<V, N>, const N: usize>(
+    f: F,
+    x: [&[V::Float]; N],
+    out: &mut [V::Float],
+) {
+    let mut len = out.len();
+    for x in x {
+        len = len.min(x.len());
+    }
+    // A store across two cache lines costs two, so all but the first are where none is.
+    let size = size_of::<V::Float>();
+    let astray = out.as_ptr() as usize / size % V::N;
+    let mut at = if astray == 0 || len < 4 * V::N { 0 } else { V::N - astray };
+    // SAFETY: every slice holds `len` floats; the processor has the instructions.
+    unsafe {
+        if at > 0 {
+            let mut values = [V::splat(V::Float::zero()); N];
+            for k in 0..N {
+                values[k] = V::load_first(x[k].as_ptr(), at);
             }
-            [1, 1, 0] => {
-                let (x, y, z) = (&a.0[i..i + n], &b.0[j..j + n], c.0[k]);
-                for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
-                    *o = f(x, y, z);
-                }
-            }
-            [1, 0, 1] => {
-                let (x, y, z) = (&a.0[i..i + n], b.0[j], &c.0[k..k + n]);
-                for ((o, &x), &z) in out.iter_mut().zip(x).zip(z) {
-                    *o = f(x, y, z);
-                }
-            }
-            _ => {
-                for (n, o) in out.iter_mut().enumerate() {
-                    *o = f(a.0[i + n * s], b.0[j + n * t], c.0[k + n * u]);
-                }
-            }
+            f.at(values).store_first(out.as_mut_ptr(), at);
         }
-    });
+        while at + V::N <= len {
+            let mut values = [V::splat(V::Float::zero()); N];
+            for k in 0..N {
+                values[k] = V::load(x[k].as_ptr().add(at));
+            }
+            f.at(values).store(out.as_mut_ptr().add(at));
+            at += V::N;
+        }
+        if at < len {
+            let mut values = [V::splat(V::Float::zero()); N];
+            for k in 0..N {
+                values[k] = V::load_first(x[k].as_ptr().add(at), len - at);
+            }
+            f.at(values).store_first(out.as_mut_ptr().add(at), len - at);
+        }
+    }
+}
+
+/// A function of registers for each of these, with the constants that it needs.
+macro_rules! functions {
+    ($($name:ident { $($constant:ident),* }, |$x:ident| $value:expr;)*) => {
+        $(#[derive(Clone, Copy)]
+        struct $name<V> { $($constant: V,)* unused: std::marker::PhantomData<V> }
+
+        impl<V: Elementary> OfRegisters<V, 1> for $name<V> {
+            #[inline(always)]
+            fn at(self, [$x]: [V; 1]) -> V {
+                let $name { $($constant,)* unused: _ } = self;
+                $value
+            }
+        })*
+    };
+}
+functions! {
+    Exp {}, |x| x.exp();
+    Log {}, |x| x.log();
+    Tanh {}, |x| x.tanh();
+    Sigmoid {}, |x| x.sigmoid();
+    Silu {}, |x| x.mul(x.sigmoid());
+    GeluTanh { linear, cubic }, |x| {
+        let inner = linear.mul(x.add(cubic.mul(x.mul(x).mul(x))));
+        x.mul(inner.sigmoid())
+    };
+    Softplus { zero, one, beta, threshold }, |x| {
+        let z = x.mul(beta);
+        let away = zero.sub(z.max(zero.sub(z))).exp();
+        let tail = log1p(away, one).div(beta);
+        let value = z.if_greater(zero, x.add(tail), tail);
+        z.if_ordered(z.if_greater(threshold, x, value), z)
+    };
+}
+
+/// The four operations of arithmetic.
+macro_rules! arithmetic {
+    ($($name:ident, $method:ident;)*) => {
+        $(#[derive(Clone, Copy)]
+        struct $name;
+
+        impl<V: Elementary> OfRegisters<V, 2> for $name {
+            #[inline(always)]
+            fn at(self, [a, b]: [V; 2]) -> V {
+                a.$method(b)
+            }
+        })*
+    };
+}
+arithmetic! {
+    Plus, add;
+    Minus, sub;
+    Times, mul;
+    Over, div;
+}
+
+/// ln(1 + e) for e in [0, 1], exact near 0.
+#[inline(always)]
+fn log1p<V: Elementary>(e: V, one: V) -> V {
+    // What 1 + e rounds off is made good by the ratio, as in Goldberg's theorem 4 (1991).
+    let sum = e.add(one);
+    let rounded = sum.sub(one);
+    rounded.if_greater(one.sub(one), sum.log().mul(e.div(rounded)), e)
 }
 
 macro_rules! unary_kernels {
     ($($name:ident($fn:ident), $formula:literal, |$x:ident, $p:ident| $value:expr, $keep:ident,
        |$k:ident, $q:ident| $derivative:expr, $domain:tt;)*) => {
-        pub fn unary<S: Scalar>(op: Unary, x: &[S], layout: &Layout, out: &mut [S]) {
+        // The match stands outside the loop, so that each row is a loop of its own.
+        #[inline(always)]
+        fn values<S: Scalar>(op: Unary, x: &[S], out: &mut [S]) {
             let constants = op.constants.map(S::from_f64);
-            // The match stands outside the loop, so that each row is a loop of its own.
             match op.kind {
-                $(UnaryKind::$name => { let $p = constants; let _ = $p; map1(x, layout, out, |$x| $value) })*
+                $(UnaryKind::$name => {
+                    let $p = constants;
+                    let _ = $p;
+                    for (o, &$x) in out.iter_mut().zip(x) { *o = $value; }
+                })*
             }
         }
 
-        pub fn unary_grad<S: Scalar>(op: Unary, kept: View<S>, g: View<S>, out: &mut [S]) {
+        #[inline(always)]
+        fn slopes<S: Scalar>(op: Unary, kept: &[S], g: &[S], out: &mut [S]) {
             let constants = op.constants.map(S::from_f64);
             match op.kind {
                 $(UnaryKind::$name => {
                     let $q = constants;
                     let _ = $q;
-                    map2(kept, g, out, |$k, g| { let _ = $k; g * ($derivative) })
+                    for ((o, &$k), &g) in out.iter_mut().zip(kept).zip(g) { let _ = $k; *o = g * ($derivative); }
                 })*
             }
         }
@@ -136,38 +272,170 @@ macro_rules! unary_kernels {
 }
 for_each_unary!(unary_kernels);
 
+impl<S: Float> Kernel<S> for Loop<'_, S, Value> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = S>>(self) {
+        let Loop { op: Value(op), out, x, .. } = self;
+        // SAFETY: the caller's promise, here and below.
+        let constant = |c: f64| unsafe { V::splat(<S as Scalar>::from_f64(c)) };
+        let unused = std::marker::PhantomData;
+        // SAFETY: as above.
+        unsafe {
+            match op.kind {
+                UnaryKind::Exp => return registers(Exp::<V> { unused }, [x], out),
+                UnaryKind::Log => return registers(Log::<V> { unused }, [x], out),
+                UnaryKind::Tanh => return registers(Tanh::<V> { unused }, [x], out),
+                UnaryKind::Sigmoid => return registers(Sigmoid::<V> { unused }, [x], out),
+                UnaryKind::Silu => return registers(Silu::<V> { unused }, [x], out),
+                UnaryKind::GeluTanh => {
+                    let (linear, cubic) = (constant(2.0 * ROOT_2_OVER_PI), constant(0.044715));
+                    return registers(GeluTanh { linear, cubic, unused }, [x], out);
+                }
+                UnaryKind::Softplus => {
+                    let (zero, one) = (constant(0.0), constant(1.0));
+                    let (beta, threshold) = (constant(op.constants[0]), constant(op.constants[1]));
+                    return registers(Softplus { zero, one, beta, threshold, unused }, [x], out);
+                }
+                _ => {}
+            }
+        }
+        values(op, x, out);
+    }
+}
+
+impl<S: Float> Kernel<S> for Loop<'_, S, Slope> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = S>>(self) {
+        let Loop { op: Slope(op), out, x, y, .. } = self;
+        slopes(op, x, y, out);
+    }
+}
+
+/// √(2/π)
+const ROOT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+
 macro_rules! binary_kernels {
     ($($name:ident($fn:ident), $formula:literal, |$a:ident, $b:ident| $value:expr, |$c:ident, $d:ident| $da:expr,
        |$e:ident, $f:ident| $db:expr, $domain:tt;)*) => {
-        pub fn binary<S: Scalar>(op: Binary, a: View<S>, b: View<S>, out: &mut [S]) {
+        #[inline(always)]
+        fn pairs<S: Scalar>(op: Binary, x: &[S], y: &[S], out: &mut [S]) {
             match op {
-                $(Binary::$name => map2(a, b, out, |$a, $b| $value),)*
+                $(Binary::$name => for ((o, &$a), &$b) in out.iter_mut().zip(x).zip(y) { *o = $value; },)*
             }
         }
 
-        pub fn binary_grad<S: Scalar>(op: Binary, side: usize, a: View<S>, b: View<S>, g: View<S>, out: &mut [S]) {
+        #[inline(always)]
+        fn pair_slopes<S: Scalar>(op: Binary, side: usize, [x, y, g]: [&[S]; 3], out: &mut [S]) {
             match (op, side) {
-                $((Binary::$name, 0) => map3(a, b, g, out, |$c, $d, g| { let _ = ($c, $d); g * ($da) }),
-                  (Binary::$name, _) => map3(a, b, g, out, |$e, $f, g| { let _ = ($e, $f); g * ($db) }),)*
+                $((Binary::$name, 0) => for (((o, &$c), &$d), &g) in out.iter_mut().zip(x).zip(y).zip(g) {
+                    let _ = ($c, $d);
+                    *o = g * ($da);
+                },
+                (Binary::$name, _) => for (((o, &$e), &$f), &g) in out.iter_mut().zip(x).zip(y).zip(g) {
+                    let _ = ($e, $f);
+                    *o = g * ($db);
+                },)*
             }
         }
     };
 }
 for_each_binary!(binary_kernels);
 
+impl<S: Float> Kernel<S> for Loop<'_, S, Pair> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = S>>(self) {
+        let Loop { op: Pair(op), out, x, y, .. } = self;
+        // SAFETY: the caller's promise.
+        unsafe {
+            match op {
+                Binary::Add => registers::<V, _, 2>(Plus, [x, y], out),
+                Binary::Sub => registers::<V, _, 2>(Minus, [x, y], out),
+                Binary::Mul => registers::<V, _, 2>(Times, [x, y], out),
+                Binary::Div => registers::<V, _, 2>(Over, [x, y], out),
+                _ => pairs(op, x, y, out),
+            }
+        }
+    }
+}
+
+impl<S: Float> Kernel<S> for Loop<'_, S, PairSlope> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = S>>(self) {
+        let Loop { op: PairSlope(op, side), out, x, y, z } = self;
+        pair_slopes(op, side, [x, y, z], out);
+    }
+}
+
+/// `out = op(x)`
+pub fn unary<T: Float>(op: Unary, x: &[T], layout: &Layout, out: &mut [T]) {
+    apply([(x, layout)], out, &|[x]: [&[T]; 1], out: &mut [T]| {
+        T::dispatch(Loop { op: Value(op), out, x, y: &[], z: &[] });
+    });
+}
+
+/// `out = g · op'`
+pub fn unary_grad<T: Float>(op: Unary, kept: View<T>, g: View<T>, out: &mut [T]) {
+    apply([kept, g], out, &|[x, y]: [&[T]; 2], out: &mut [T]| {
+        T::dispatch(Loop { op: Slope(op), out, x, y, z: &[] });
+    });
+}
+
+/// `out = op(a, b)`
+pub fn binary<T: Float>(op: Binary, a: View<T>, b: View<T>, out: &mut [T]) {
+    apply([a, b], out, &|[x, y]: [&[T]; 2], out: &mut [T]| {
+        T::dispatch(Loop { op: Pair(op), out, x, y, z: &[] });
+    });
+}
+
+/// `out = g · ∂op/∂a` or `g · ∂op/∂b`
+pub fn binary_grad<T: Float>(op: Binary, side: usize, a: View<T>, b: View<T>, g: View<T>, out: &mut [T]) {
+    apply([a, b, g], out, &|[x, y, z]: [&[T]; 3], out: &mut [T]| {
+        T::dispatch(Loop { op: PairSlope(op, side), out, x, y, z });
+    });
+}
+
 /// `a` where the mask is not 0, else `b`.
 pub fn select<T: Element + PartialEq>(mask: View<T>, a: View<T>, b: View<T>, out: &mut [T]) {
-    map3(mask, a, b, out, |mask, a, b| if mask == T::default() { b } else { a });
+    let runs = Runs::new([mask.1, a.1, b.1]);
+    let [s, t, u] = runs.strides;
+    let mut out = out.chunks_exact_mut(runs.n.max(1));
+    runs.each(|[i, j, k]| {
+        for (n, o) in out.next().into_iter().flatten().enumerate() {
+            *o = if mask.0[i + n * s] == T::default() { b.0[k + n * u] } else { a.0[j + n * t] };
+        }
+    });
+}
+
+struct Accumulate<'a, T> {
+    out: &'a mut [T],
+    x: &'a [T],
+}
+
+impl<T: Float> Kernel<T> for Accumulate<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = T>>(self) {
+        for (o, &v) in self.out.iter_mut().zip(self.x) {
+            *o = *o + v;
+        }
+    }
 }
 
 /// `out[i] += x[i]` between strided views.
-pub fn accumulate<T: Scalar>(x: &[T], from: &Layout, out: &mut [T], to: &Layout) {
+pub fn accumulate<T: Float>(x: &[T], from: &Layout, out: &mut [T], to: &Layout) {
     let runs = Runs::new([from, to]);
     runs.each(|[a, b]| {
         if runs.strides == [1, 1] {
-            for (o, &v) in out[b..b + runs.n].iter_mut().zip(&x[a..a + runs.n]) {
-                *o = *o + v;
-            }
+            T::dispatch(Accumulate { out: &mut out[b..b + runs.n], x: &x[a..a + runs.n] });
         } else {
             for i in 0..runs.n {
                 let o = &mut out[b + i * runs.strides[1]];

@@ -5,6 +5,7 @@ mod free_list;
 mod gemm;
 mod index;
 mod map;
+mod ranges;
 mod reduce;
 mod scratch;
 pub(crate) mod simd;

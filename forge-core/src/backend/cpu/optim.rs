@@ -2,9 +2,14 @@
 //!
 //! The arithmetic is that of the composed family, operation by operation, so both give the same bits.
 
+mod rule;
+
+use super::ranges::ranges;
+use super::simd::{Elementary, Float, Kernel};
 use super::{elements, elements_mut};
-use crate::backend::{AdamStep, Composed, LionStep, Memory, Optim, RmsPropStep, Scalar, SgdStep, Slot};
+use crate::backend::{AdamStep, LionStep, Memory, Optim, RmsPropStep, Scalar, SgdStep, Slot};
 use crate::{DType, Element, Error, Result, Tensor};
+use rule::Rule;
 
 /// The family in loops of its own.
 #[derive(Clone, Copy, Debug)]
@@ -15,35 +20,45 @@ impl Optim for CpuOptim {
         slots.iter_mut().try_for_each(|slot| {
             let grad = slot.grad.packed()?;
             let (value, _, [first, second]) = slot.parts("adam")?;
-            let (value, first, second) =
-                (value.memory_alone()?, first.memory_alone()?, second.memory_alone()?);
-            float!("adam", grad.dtype(), T => adam::<T>(value, grad.arg().memory, first, second, step))
+            let written = [value.memory_alone()?, first.memory_alone()?, second.memory_alone()?];
+            float!("adam", grad.dtype(), T => in_one_pass("adam", rule::Adam::<T>::new(step), written, &grad))
         })
     }
 
     fn sgd(&self, slots: &mut [Slot], step: SgdStep) -> Result<()> {
         slots.iter_mut().try_for_each(|slot| {
             let grad = slot.grad.packed()?;
-            let (value, velocity) = if step.momentum == 0.0 {
-                (&mut *slot.value, None)
-            } else {
-                let (value, _, [velocity]) = slot.parts("sgd")?;
-                (value, Some(velocity.memory_alone()?))
-            };
-            let value = value.memory_alone()?;
-            float!("sgd", grad.dtype(), T => sgd::<T>(value, grad.arg().memory, velocity, step))
+            if step.momentum == 0.0 {
+                let written = [slot.value.memory_alone()?];
+                return float!("sgd", grad.dtype(), T => in_one_pass("sgd", rule::Sgd::<T>::new(step), written, &grad));
+            }
+            let (value, _, [velocity]) = slot.parts("sgd")?;
+            let written = [value.memory_alone()?, velocity.memory_alone()?];
+            float!("sgd", grad.dtype(), T => in_one_pass("sgd", rule::Sgd::<T>::new(step), written, &grad))
         })
     }
 
     fn rmsprop(&self, slots: &mut [Slot], step: RmsPropStep) -> Result<()> {
+        const OP: &str = "rmsprop";
         slots.iter_mut().try_for_each(|slot| {
             let grad = slot.grad.packed()?;
             let (square, velocity, mean) = step.split(slot.moments)?;
-            let velocity = velocity.map(Tensor::memory_alone).transpose()?;
-            let mean = mean.map(Tensor::memory_alone).transpose()?;
             let (value, square) = (slot.value.memory_alone()?, square.memory_alone()?);
             float!("rmsprop", grad.dtype(), T => {
-                rmsprop::<T>(value, grad.arg().memory, (square, velocity, mean), step)
+                let rule = rule::RmsProp::<T>::new(step);
+                match (velocity, mean) {
+                    (None, None) => in_one_pass(OP, rule::Plain(rule), [value, square], &grad),
+                    (Some(velocity), None) => {
+                        in_one_pass(OP, rule::Moving(rule), [value, square, velocity.memory_alone()?], &grad)
+                    }
+                    (None, Some(mean)) => {
+                        in_one_pass(OP, rule::Centered(rule), [value, square, mean.memory_alone()?], &grad)
+                    }
+                    (Some(velocity), Some(mean)) => {
+                        let written = [value, square, velocity.memory_alone()?, mean.memory_alone()?];
+                        in_one_pass(OP, rule::MovingCentered(rule), written, &grad)
+                    }
+                }
             })
         })
     }
@@ -52,8 +67,8 @@ impl Optim for CpuOptim {
         slots.iter_mut().try_for_each(|slot| {
             let grad = slot.grad.packed()?;
             let (value, _, [momentum]) = slot.parts("lion")?;
-            let (value, momentum) = (value.memory_alone()?, momentum.memory_alone()?);
-            float!("lion", grad.dtype(), T => lion::<T>(value, grad.arg().memory, momentum, step))
+            let written = [value.memory_alone()?, momentum.memory_alone()?];
+            float!("lion", grad.dtype(), T => in_one_pass("lion", rule::Lion::<T>::new(step), written, &grad))
         })
     }
 
@@ -76,16 +91,38 @@ impl Optim for CpuOptim {
         let average = average.memory_alone()?;
         float!("average", x.dtype(), T => {
             let (average, x) = (elements_mut::<T>("average", average)?, elements::<T>("average", x.arg().memory)?);
-            same_size("average", average.len(), [x.len()])?;
+            same_size("average", &[average.len(), x.len()])?;
             let (keep, add) = (<T as Scalar>::from_f64(keep), <T as Scalar>::from_f64(1.0 - keep));
             average.iter_mut().zip(x).for_each(|(a, &x)| *a = *a * keep + x * add);
             Ok(())
         })
     }
 
-    fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64> {
-        Composed.sum_of_squares(tensors)
+    fn sum_of_squares(&self, tensors: &mut dyn Iterator<Item = &Tensor>) -> Result<f64> {
+        let mut total = 0.0;
+        for tensor in tensors {
+            let tensor = tensor.packed()?;
+            let part: Result<f64> = float!("sum_of_squares", tensor.dtype(), T => {
+                Ok(squares::<T>(elements("sum_of_squares", tensor.arg().memory)?))
+            });
+            total += part?;
+        }
+        Ok(total)
     }
+}
+
+/// In pairs of halves, as sums are everywhere, so that the error grows with log n.
+fn squares<T: Element>(x: &[T]) -> f64 {
+    if x.len() > 128 {
+        let half = (x.len() / 2).next_multiple_of(8);
+        return squares(&x[..half]) + squares(&x[half..]);
+    }
+    let mut lanes = [0.0; 8];
+    for chunk in x.chunks(8) {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, v)| *lane += v.to_f64() * v.to_f64());
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
 
 fn map_in_place<T: Element>(op: &'static str, x: &mut Tensor, value: impl Fn(T) -> T) -> Result<()> {
@@ -93,143 +130,50 @@ fn map_in_place<T: Element>(op: &'static str, x: &mut Tensor, value: impl Fn(T) 
     Ok(())
 }
 
-fn same_size<const N: usize>(op: &'static str, value: usize, others: [usize; N]) -> Result<()> {
-    if others == [value; N] {
+fn same_size(op: &'static str, sizes: &[usize]) -> Result<()> {
+    if sizes.windows(2).all(|pair| pair[0] == pair[1]) {
         return Ok(());
     }
     Err(Error::shape(op, "a parameter, its gradient and its moments differ in size"))
 }
 
-/// As `composed::optim::adam`.
-fn adam<T: Element + Scalar>(
-    value: &mut Memory,
-    grad: &Memory,
-    first: &mut Memory,
-    second: &mut Memory,
-    step: AdamStep,
+/// Applies a rule at the widest registers, to ranges that threads take where the parameter is large.
+fn in_one_pass<T: Float, R: Rule<T, W>, const W: usize>(
+    op: &'static str,
+    rule: R,
+    written: [&mut Memory; W],
+    grad: &Tensor,
 ) -> Result<()> {
-    let AdamStep { lr, beta1, beta2, eps, decay, step } = step;
-    let number = <T as Scalar>::from_f64;
-    let (keep1, add1) = (number(beta1), number(1.0 - beta1));
-    let (keep2, add2) = (number(beta2), number(1.0 - beta2));
-    let scale = number(lr / (1.0 - beta1.powf(step as f64)));
-    let root = number(1.0 / (1.0 - beta2.powf(step as f64)).sqrt());
-    let (shrink, eps) = (number(1.0 - lr * decay), number(eps));
-    let (value, grad) = (elements_mut::<T>("adam", value)?, elements::<T>("adam", grad)?);
-    let (first, second) = (elements_mut::<T>("adam", first)?, elements_mut::<T>("adam", second)?);
-    same_size("adam", value.len(), [grad.len(), first.len(), second.len()])?;
-    for (((w, &g), m), v) in value.iter_mut().zip(grad).zip(first).zip(second) {
-        *m = *m * keep1 + g * add1;
-        *v = *v * keep2 + g * g * add2;
-        *w = *w * shrink - *m / (v.sqrt() * root + eps) * scale;
+    let grad = elements::<T>(op, grad.arg().memory)?;
+    let mut slices: [&mut [T]; W] = std::array::from_fn(|_| &mut [][..]);
+    for (slice, memory) in slices.iter_mut().zip(written) {
+        *slice = elements_mut::<T>(op, memory)?;
+        same_size(op, &[grad.len(), slice.len()])?;
     }
+    ranges(slices, [grad], |written, [grad]| T::dispatch(Apply { rule, written, grad }));
     Ok(())
 }
 
-/// As `composed::optim::sgd`; without momentum there is no velocity.
-fn sgd<T: Element + Scalar>(
-    value: &mut Memory,
-    grad: &Memory,
-    velocity: Option<&mut Memory>,
-    step: SgdStep,
-) -> Result<()> {
-    let SgdStep { lr, momentum, nesterov, decay, step } = step;
-    let number = <T as Scalar>::from_f64;
-    let (lr, momentum, decay) = (number(lr), number(momentum), number(decay));
-    let (value, grad) = (elements_mut::<T>("sgd", value)?, elements::<T>("sgd", grad)?);
-    let decayed = decay != T::zero();
-    let descent = |w: T, g: T| if decayed { g + w * decay } else { g };
-    same_size("sgd", value.len(), [grad.len()])?;
-    let Some(velocity) = velocity else {
-        for (w, &g) in value.iter_mut().zip(grad) {
-            *w = *w - descent(*w, g) * lr;
-        }
-        return Ok(());
-    };
-    let velocity = elements_mut::<T>("sgd", velocity)?;
-    same_size("sgd", value.len(), [velocity.len()])?;
-    for ((w, &g), u) in value.iter_mut().zip(grad).zip(velocity) {
-        let g = descent(*w, g);
-        *u = if step == 1 { g } else { *u * momentum + g };
-        let update = if nesterov { g + *u * momentum } else { *u };
-        *w = *w - update * lr;
-    }
-    Ok(())
+struct Apply<'a, T, R, const W: usize> {
+    rule: R,
+    written: [&'a mut [T]; W],
+    grad: &'a [T],
 }
 
-/// As `composed::optim::rmsprop`.
-fn rmsprop<T: Element + Scalar>(
-    value: &mut Memory,
-    grad: &Memory,
-    (square, velocity, mean): (&mut Memory, Option<&mut Memory>, Option<&mut Memory>),
-    step: RmsPropStep,
-) -> Result<()> {
-    let RmsPropStep { lr, alpha, eps, momentum, centered: _, decay } = step;
-    let number = <T as Scalar>::from_f64;
-    let (lr, eps, momentum, decay) = (number(lr), number(eps), number(momentum), number(decay));
-    let (keep, add) = (number(alpha), number(1.0 - alpha));
-    let (value, grad) = (elements_mut::<T>("rmsprop", value)?, elements::<T>("rmsprop", grad)?);
-    let square = elements_mut::<T>("rmsprop", square)?;
-    let mut velocity = velocity.map(|m| elements_mut::<T>("rmsprop", m)).transpose()?;
-    let mut mean = mean.map(|m| elements_mut::<T>("rmsprop", m)).transpose()?;
-    let size = |kept: &Option<&mut [T]>| kept.as_ref().map_or(grad.len(), |kept| kept.len());
-    same_size("rmsprop", value.len(), [grad.len(), square.len(), size(&velocity), size(&mean)])?;
-    let decayed = decay != T::zero();
-    for (i, ((w, &g), v)) in value.iter_mut().zip(grad).zip(square).enumerate() {
-        let g = if decayed { g + *w * decay } else { g };
-        *v = *v * keep + g * g * add;
-        let mut variance = *v;
-        if let Some(m) = mean.as_mut().and_then(|mean| mean.get_mut(i)) {
-            *m = *m * keep + g * add;
-            variance = variance - *m * *m;
-            if variance < T::zero() {
-                variance = T::zero();
-            }
-        }
-        let mut update = g / (variance.sqrt() + eps);
-        if let Some(u) = velocity.as_mut().and_then(|velocity| velocity.get_mut(i)) {
-            *u = *u * momentum + update;
-            update = *u;
-        }
-        *w = *w - update * lr;
-    }
-    Ok(())
-}
+impl<T: Float, R: Rule<T, W>, const W: usize> Kernel<T> for Apply<'_, T, R, W> {
+    type Output = ();
 
-/// As `composed::optim::lion`.
-fn lion<T: Element + Scalar>(
-    value: &mut Memory,
-    grad: &Memory,
-    momentum: &mut Memory,
-    step: LionStep,
-) -> Result<()> {
-    let LionStep { lr, beta1, beta2, decay } = step;
-    let number = <T as Scalar>::from_f64;
-    let (keep1, add1) = (number(beta1), number(1.0 - beta1));
-    let (keep2, add2) = (number(beta2), number(1.0 - beta2));
-    let (lr, shrink) = (number(lr), number(1.0 - lr * decay));
-    let (value, grad) = (elements_mut::<T>("lion", value)?, elements::<T>("lion", grad)?);
-    let momentum = elements_mut::<T>("lion", momentum)?;
-    same_size("lion", value.len(), [grad.len(), momentum.len()])?;
-    for ((w, &g), m) in value.iter_mut().zip(grad).zip(momentum) {
-        let direction = *m * keep1 + g * add1;
-        *m = *m * keep2 + g * add2;
-        let sign = if direction > T::zero() {
-            T::one()
-        } else if direction < T::zero() {
-            -T::one()
-        } else {
-            direction * T::zero()
-        };
-        *w = *w * shrink - sign * lr;
+    #[inline(always)]
+    unsafe fn run<V: Elementary<Float = T>>(self) {
+        self.rule.apply(self.written, self.grad);
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Device;
+    use crate::backend::Composed;
     use crate::rng::Stream;
 
     fn random(name: &str, dtype: DType) -> Tensor {

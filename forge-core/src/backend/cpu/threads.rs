@@ -225,8 +225,15 @@ impl Threads {
 }
 
 /// A pointer that shards may write through, each its own part.
-#[derive(Clone, Copy)]
 pub struct Shared<T>(*mut T);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Shared<T> {}
 
 // SAFETY: whoever dereferences it promises that parts do not overlap.
 unsafe impl<T: Send> Sync for Shared<T> {}

@@ -26,29 +26,59 @@ pub use rnn::{GruArgs, GruOut, LstmArgs, LstmOut, Rnn};
 
 use crate::Result;
 use std::any::Any;
+use std::cell::RefCell;
 use std::fmt::Debug;
+
+/// A value of a type that only the family knows, in a box that serves again once it is empty.
+type Slotted = Box<dyn Any + Send + Sync>;
+
+/// Empty boxes that a thread keeps.
+const BOXES: usize = 64;
+
+thread_local!(static EMPTY: RefCell<Vec<Slotted>> = const { RefCell::new(Vec::new()) });
 
 /// What a family's forward keeps for its backward; known to that family only.
 #[derive(Debug)]
 pub struct Saved {
-    value: Box<dyn Any + Send + Sync>,
+    /// An `Option` of the value.
+    value: Slotted,
     bytes: usize,
 }
 
 impl Saved {
     /// Wraps what is kept, with its size in bytes.
     pub fn new<T: Debug + Send + Sync + 'static>(value: T, bytes: usize) -> Self {
-        Saved { value: Box::new(value), bytes }
+        // A thread that ends has no boxes any more.
+        let empty = EMPTY.try_with(|empty| {
+            let mut empty = empty.borrow_mut();
+            let fits = empty.iter().rposition(|slot| slot.is::<Option<T>>())?;
+            Some(empty.swap_remove(fits))
+        });
+        let mut slot = empty.ok().flatten().unwrap_or_else(|| Box::new(None::<T>));
+        let value = match slot.downcast_mut::<Option<T>>() {
+            Some(room) => {
+                *room = Some(value);
+                slot
+            }
+            None => Box::new(Some(value)),
+        };
+        Saved { value, bytes }
     }
 
     /// The value, if it was wrapped as this type.
-    pub fn take<T: 'static>(self) -> Result<T> {
-        let value = self.value.downcast::<T>().map_err(|_| {
+    pub fn take<T: 'static>(mut self) -> Result<T> {
+        let value = self.value.downcast_mut::<Option<T>>().and_then(Option::take).ok_or_else(|| {
             crate::Error::other(
                 "backward got what another backend's forward kept; a family overrides both or none",
             )
         })?;
-        Ok(*value)
+        let _ = EMPTY.try_with(|empty| {
+            let mut empty = empty.borrow_mut();
+            if empty.len() < BOXES {
+                empty.push(self.value);
+            }
+        });
+        Ok(value)
     }
 
     /// Bytes held until backward.

@@ -145,5 +145,5 @@ pub trait Optim: Send + Sync {
     fn average(&self, average: &mut Tensor, x: &Tensor, keep: f64) -> Result<()>;
 
     /// The sum of squares of all elements of all tensors, accumulated in f64.
-    fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64>;
+    fn sum_of_squares(&self, tensors: &mut dyn Iterator<Item = &Tensor>) -> Result<f64>;
 }

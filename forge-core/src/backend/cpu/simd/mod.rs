@@ -127,8 +127,6 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// addend - self · factor, rounded once where the level has the instruction.
     fn neg_mul_add(self, factor: Self, addend: Self) -> Self;
-    /// √self
-    fn sqrt(self) -> Self;
     /// To the nearest integer, ties to even.
     fn round(self) -> Self;
     /// self · 2ⁿ for integers n with |n| at most the exponent range; overflow and underflow as in arithmetic.

@@ -134,10 +134,6 @@ impl<T: Bits, const N: usize> Lanes for Array<T, N> {
         self.map3(factor, addend, |a, b, c| (-a).fused(b, c))
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        Array(self.0.map(T::sqrt))
-    }
-    #[inline(always)]
     fn round(self) -> Self {
         Array(self.0.map(T::nearest))
     }

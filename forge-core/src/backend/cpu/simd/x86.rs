@@ -25,7 +25,7 @@ dispatcher!(avx512_f64, f64, F64x8, "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq
 /// The parts of an implementation that are one intrinsic each.
 macro_rules! arithmetic {
     ($float:ty, $n:literal, $tile:literal, $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident,
-     $div:ident, $min:ident, $max:ident, $fmadd:ident, $fnmadd:ident, $sqrt:ident) => {
+     $div:ident, $min:ident, $max:ident, $fmadd:ident, $fnmadd:ident) => {
         type Float = $float;
         const N: usize = $n;
         const TILE: usize = $tile;
@@ -55,11 +55,6 @@ macro_rules! arithmetic {
         fn neg_mul_add(self, factor: Self, addend: Self) -> Self {
             // SAFETY: as above.
             Self(unsafe { $fnmadd(self.0, factor.0, addend.0) })
-        }
-        #[inline(always)]
-        fn sqrt(self) -> Self {
-            // SAFETY: as above.
-            Self(unsafe { $sqrt(self.0) })
         }
     };
     (@two $($method:ident $intrinsic:ident),*) => {
@@ -102,8 +97,7 @@ impl Lanes for F32x16 {
         _mm512_min_ps,
         _mm512_max_ps,
         _mm512_fmadd_ps,
-        _mm512_fnmadd_ps,
-        _mm512_sqrt_ps
+        _mm512_fnmadd_ps
     );
 
     #[inline(always)]
@@ -177,8 +171,7 @@ impl Lanes for F64x8 {
         _mm512_min_pd,
         _mm512_max_pd,
         _mm512_fmadd_pd,
-        _mm512_fnmadd_pd,
-        _mm512_sqrt_pd
+        _mm512_fnmadd_pd
     );
 
     #[inline(always)]
@@ -247,8 +240,7 @@ impl Lanes for F32x8 {
         _mm256_min_ps,
         _mm256_max_ps,
         _mm256_fmadd_ps,
-        _mm256_fnmadd_ps,
-        _mm256_sqrt_ps
+        _mm256_fnmadd_ps
     );
 
     #[inline(always)]
@@ -330,8 +322,7 @@ impl Lanes for F64x4 {
         _mm256_min_pd,
         _mm256_max_pd,
         _mm256_fmadd_pd,
-        _mm256_fnmadd_pd,
-        _mm256_sqrt_pd
+        _mm256_fnmadd_pd
     );
 
     #[inline(always)]

@@ -1,0 +1,37 @@
+//! One training step of each workload of `peers/workloads.rs`, and inference of one sample.
+
+#[path = "peers/workloads.rs"]
+mod workloads;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use workloads::{NAMES, Workload};
+
+fn steps(c: &mut Criterion) {
+    azuraforge::set_threads(1);
+    for name in NAMES {
+        let mut workload = Workload::new(name).expect("the workload exists");
+        let mut number = 0;
+        let mut group = c.benchmark_group("step");
+        group.sample_size(if matches!(name, "w2" | "w4") { 10 } else { 50 });
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                number += 1;
+                workload.step(number).expect("a step on finite data succeeds")
+            });
+        });
+        group.finish();
+    }
+    for name in ["w1", "w3"] {
+        let workload = Workload::new(name).expect("the workload exists");
+        let mut number = 0;
+        c.bench_function(&format!("infer/{name}"), |b| {
+            b.iter(|| {
+                number += 1;
+                workload.infer(number).expect("a sample of finite numbers has an output")
+            });
+        });
+    }
+}
+
+criterion_group!(benches, steps);
+criterion_main!(benches);
