@@ -84,7 +84,7 @@ fn kernels(c: &mut Criterion) {
         ("tanh", Tensor::tanh),
         ("relu", Tensor::relu),
     ] {
-        both(c, &format!("map/{name}"), 512 * 512, &plane, run);
+        both(c, &format!("map/{name}"), 512 * 512, &plane, |t| run(&t[0]));
     }
     both(c, "softmax/512x512", 512 * 512, &plane, |t| t[0].softmax(1));
     both(c, "sum/512x512", 512 * 512, &plane, |t| t[0].sum_all()?.reshape(&[1]));

@@ -44,11 +44,12 @@ impl Workload {
     /// A workload by its name.
     pub fn new(name: &str) -> Result<Self> {
         let init = Init::new(1);
-        let recurrent = |layer: &dyn Fn(Sequential) -> Result<Sequential>, hidden: usize| {
-            Ok(layer(Sequential::new())?
-                .with("last", LastStep)
-                .with("head", Linear::new(&init.within("head"), hidden, 1)?))
-        };
+        let recurrent =
+            |layer: &dyn Fn(Sequential) -> Result<Sequential>, hidden: usize| -> Result<Sequential> {
+                Ok(layer(Sequential::new())?
+                    .with("last", LastStep)
+                    .with("head", Linear::new(&init.within("head"), hidden, 1)?))
+            };
         let lstm = |features: usize, hidden: usize, layers: usize| {
             let add = |m: Sequential| {
                 Ok(m.with("lstm", Lstm::new(&init.within("lstm"), features, hidden, layers, 0.0)?))

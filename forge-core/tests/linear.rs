@@ -36,11 +36,8 @@ fn adjoint(what: &str, operands: &[Tensor], map: impl Fn(&[Tensor]) -> Result<Ve
         loss = Some(loss.map_or(share.clone(), |total| (&total + &share).unwrap()));
     }
     let grads = loss.unwrap().backward(cx).unwrap();
-    let right: f64 = leaves
-        .iter()
-        .zip(operands)
-        .map(|(leaf, x)| grads.wrt(leaf).map_or(0.0, |g| inner(x, &g.clone()).0))
-        .sum();
+    let right: f64 =
+        leaves.iter().zip(operands).map(|(leaf, x)| grads.wrt(leaf).map_or(0.0, |g| inner(x, g).0)).sum();
     assert!((left - right).abs() <= 1e-13 * size.max(1e-3), "{what}: ⟨Ax, y⟩ is {left}, ⟨x, Aᵀy⟩ is {right}");
 }
 

@@ -142,7 +142,7 @@ impl Op {
                 let apart =
                     broadcast(a, b) && oracle::binary(Binary::Sub, a, b).data.iter().all(|v| v.abs() > NEAR);
                 if apart {
-                    both(if setting % 2 == 0 { Binary::Maximum } else { Binary::Minimum })
+                    both(if setting.is_multiple_of(2) { Binary::Maximum } else { Binary::Minimum })
                 } else {
                     None
                 }
@@ -156,7 +156,7 @@ impl Op {
             27 => {
                 let mut order: Vec<usize> = (0..rank).collect();
                 order.rotate_left(setting % rank.max(1));
-                if setting % 2 == 0 {
+                if setting.is_multiple_of(2) {
                     order.reverse();
                 }
                 one(Op::Permute(order))
@@ -165,7 +165,7 @@ impl Op {
                 let count = a.data.len();
                 let shape = match setting % 3 {
                     0 => vec![count],
-                    1 if count % 2 == 0 => vec![2, count / 2],
+                    1 if count.is_multiple_of(2) => vec![2, count / 2],
                     _ => vec![count, 1],
                 };
                 one(Op::Reshape(shape))
@@ -184,7 +184,7 @@ impl Op {
             },
             33 => (a.shape == b.shape).then_some((Op::Stack(setting % (rank + 1)), true)),
             34 => one(Op::Pad((0..rank).map(|d| ((setting + d) % 2, (setting / 2 + d) % 2)).collect())),
-            35 => along(&|axis| Some(Op::Sum(axis, setting / 8 % 2 == 0))),
+            35 => along(&|axis| Some(Op::Sum(axis, (setting / 8).is_multiple_of(2)))),
             // A root of it follows, often: not of 0.
             36 => along(&|axis| (a.shape[axis] > 1).then_some(Op::Var(axis))),
             37 => along(&|axis| Some(Op::Cumsum(axis))),
@@ -200,7 +200,7 @@ impl Op {
             42 => {
                 let shape: Vec<usize> =
                     a.shape.iter().map(|&n| if n == 1 { 2 + setting % 2 } else { n }).collect();
-                let lead = if setting % 3 == 0 { vec![2] } else { vec![] };
+                let lead = if setting.is_multiple_of(3) { vec![2] } else { vec![] };
                 one(Op::Expand([lead, shape].concat()))
             }
             43 => one(Op::Repeat((0..rank).map(|d| 1 + (setting + d) % 2).collect())),
@@ -214,7 +214,7 @@ impl Op {
                 Some(Op::Gather(axis, shape))
             }),
             50 => match axis {
-                Some(axis) if setting % 3 == 0 => one(Op::IndexSelect(axis, list(4, a.shape[axis]))),
+                Some(axis) if setting.is_multiple_of(3) => one(Op::IndexSelect(axis, list(4, a.shape[axis]))),
                 Some(axis) if setting % 3 == 1 => one(Op::Logsumexp(axis)),
                 Some(axis) if alike(axis) => Some((Op::ScatterAdd(axis), true)),
                 _ => None,

@@ -192,8 +192,8 @@ impl Spread {
         let mut head = ["result", "mean", "standard deviation"].map(String::from).to_vec();
         head.extend(runs.iter().map(|run| format!("seed {}", run.seed)));
         let caption = format!("Results of {} seeds: mean, sample standard deviation, and each", runs.len());
-        let links = runs.iter().map(|run| format!("[seed {}](../{}/report.html)", run.seed, run.dir.id()));
-        let markdown = format!("Report of {}", links.collect::<Vec<_>>().join(", "));
+        let links = runs.iter().map(|run| format!("seed {} in `../{}/report.html`", run.seed, run.dir.id()));
+        let markdown = format!("Each seed has a report of its own: {}", links.collect::<Vec<_>>().join(", "));
         CellRecord {
             id: "seeds".into(),
             actions: vec!["seeds".into()],

@@ -37,12 +37,12 @@ pub(super) fn of(f: &Forecasts) -> Vec<Band<'_>> {
     bands
 }
 
-/// The forecast whose bands are drawn at once: the first fit that has any, or else the first of all. Those of the others
-/// the legend switches on.
-pub(super) fn foremost(forecasts: &[Forecasts]) -> Option<&str> {
-    let some = |f: &&Forecasts| !f.quantiles.is_empty() || !f.intervals.is_empty();
-    let fit = forecasts.iter().filter(some).find(|f| f.kind == ForecastKind::Fit);
-    fit.or_else(|| forecasts.iter().find(some)).map(|f| f.name.as_str())
+/// The forecasts whose bands are drawn: the fits that have any, or else all. The bands of the first are there at once,
+/// those of the others the legend switches on.
+pub(super) fn shown(forecasts: &[Forecasts]) -> Vec<&Forecasts> {
+    let some = || forecasts.iter().filter(|f| !f.quantiles.is_empty() || !f.intervals.is_empty());
+    let fits: Vec<&Forecasts> = some().filter(|f| f.kind == ForecastKind::Fit).collect();
+    if fits.is_empty() { some().collect() } else { fits }
 }
 
 /// The outline of a band, along its lower end and back along the upper one; a gap where an end is missing begins a new

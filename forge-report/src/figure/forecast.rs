@@ -31,14 +31,13 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
     let steps = steps(target.horizon());
     let best = target.best_baseline();
     let mut numbers = Vec::new();
-    let foremost = band::foremost(target.forecasts);
     let mut bands = Vec::new();
-    for f in target.forecasts {
+    for (first, f) in band::shown(target.forecasts).into_iter().enumerate() {
         for (n, band) in band::of(f).into_iter().enumerate() {
             let name = escape(&format!("{}, {}", f.name, band.label));
             let style = around.palette.style(&f.name);
             // Of several bands of one kind the widest alone, lest they hide each other.
-            let visible = foremost == Some(&f.name) && n == 0;
+            let visible = first == 0 && n == 0;
             let outline = band_at_step(target, f, &band, 0);
             numbers.push(canvas.trace(&band::trace(name, &style, outline, visible))?);
             bands.push((f, band));

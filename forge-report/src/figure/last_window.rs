@@ -40,8 +40,7 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
         canvas.trace(&trace.line(line).marker(marker))?;
     }
     let best = target.best_baseline();
-    let foremost = band::foremost(target.forecasts);
-    for f in target.forecasts {
+    for (first, f) in band::shown(target.forecasts).into_iter().enumerate() {
         let Some(number) = f.origins.iter().rposition(|&o| o == origin) else { continue };
         for (n, band) in band::of(f).into_iter().enumerate() {
             let end = |values: &[f64], step: usize| values[f.index(number, step, target.number)];
@@ -52,7 +51,7 @@ pub(super) fn draw(target: &Target, around: &Surroundings) -> Result<Option<Name
             let outline = band::outline(&ends.collect::<Vec<_>>());
             let name = escape(&format!("{}, {}", f.name, band.label));
             // Alone, a forecast shows all its bands; beside others, the widest.
-            let visible = foremost == Some(&f.name) && (n == 0 || target.forecasts.len() == 1);
+            let visible = first == 0 && (n == 0 || target.forecasts.len() == 1);
             canvas.trace(&band::trace(name, &around.palette.style(&f.name), outline, visible))?;
         }
     }
