@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(some.weight().unwrap(), 1.5);
         let none = batch(&[0.0; 4]);
         assert_eq!((value(&none), none.weight().unwrap()), (0.0, 0.0));
-        let wide = Tensor::new(&[0f32; 8], &[2, 4]).unwrap();
+        let wide = Tensor::new(&[0f32; 6], &[2, 3]).unwrap();
         assert!(some.loss(&wide, |p, y| p.mse(y)).unwrap_err().to_string().contains("partly missing"));
     }
 
