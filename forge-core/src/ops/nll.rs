@@ -6,7 +6,7 @@ use crate::backend::reference;
 use crate::{DType, Device, Error, Host, Result, Tensor};
 
 impl Tensor {
-    /// The weighted mean of -self[target] over all elements that are not absent, where `self` holds log-probabilities
+    /// The weighted mean of `-self[target]` over all elements that are not absent, where `self` holds log-probabilities
     /// `[batch, classes, …]` and `target` i64 classes `[batch, …]`: one number, Σᵢ w_yᵢ (-x_iyᵢ) / Σᵢ w_yᵢ.
     ///
     /// For logits, [`Tensor::cross_entropy`] is quicker and stable.
