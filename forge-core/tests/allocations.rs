@@ -1,4 +1,5 @@
-//! A steady training step asks the system for no memory at all: what one step gives back serves the next.
+//! What a steady training step asks the system for: nothing with an LSTM, at most four small pieces with an MLP. What one
+//! step gives back serves the next.
 
 #![allow(clippy::unwrap_used)]
 
