@@ -7,6 +7,16 @@ use crate::backend::{Conv, ConvArgs, Saved, Unary, UnaryKind, Window, reference}
 use crate::{Error, Result, Tensor};
 
 /// What a convolution does at the edges of its operand.
+///
+/// ```
+/// use forge_core::{ops::{ConvOptions, Padding}, Tensor};
+/// let (x, kernel) = (Tensor::new(&[1.0f32, 2.0, 3.0], &[1, 1, 3])?, Tensor::new(&[1.0f32; 2], &[1, 1, 2])?);
+/// let padded = |padding| x.conv1d(&kernel, None, &ConvOptions { padding, ..ConvOptions::default() })?.to_vec::<f32>();
+/// assert_eq!(padded(Padding::all(0))?, [3.0, 5.0]);
+/// assert_eq!(padded(Padding::all(1))?, [1.0, 3.0, 5.0, 3.0]);
+/// assert_eq!(padded(Padding::Same)?, [3.0, 5.0, 3.0]); // of an even kernel, the odd zero comes last
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding<const D: usize> {
     /// As many zeros as make the result as large as the operand; of an odd number, the last goes behind. Stride 1 only.
@@ -24,6 +34,8 @@ impl<const D: usize> Padding<D> {
 
 /// The settings of a convolution over `D` dimensions. The default is PyTorch's: stride and dilation 1, no padding, one
 /// group, no activation.
+///
+/// See [`Tensor::conv1d`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvOptions<const D: usize> {
     /// Elements from one place of the kernel to the next.
@@ -199,6 +211,17 @@ pub fn convolve<const D: usize>(
 impl Tensor {
     /// The cross-correlation of `[batch, in channels, length]` with a weight of `[out channels, in channels / groups,
     /// kernel]` and a bias of `[out channels]`: `[batch, out channels, places]`. As PyTorch's `conv1d`.
+    ///
+    /// y[n, o, i] = b[o] + Σ w[o, c, k] x[n, c, i stride + k dilation - padding]
+    ///
+    /// ```
+    /// use forge_core::{ops::ConvOptions, Tensor};
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0], &[1, 1, 5])?;
+    /// let (weight, bias) = (Tensor::new(&[-1.0f32, 1.0], &[1, 1, 2])?, Tensor::new(&[10.0f32], &[1])?);
+    /// let apart = ConvOptions { dilation: [2], stride: [2], ..ConvOptions::default() };
+    /// assert_eq!(x.conv1d(&weight, Some(&bias), &apart)?.to_vec::<f32>()?, [12.0, 12.0]); // 3 - 1 and 5 - 3
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the shapes do not fit each other, or the kernel fits nowhere.

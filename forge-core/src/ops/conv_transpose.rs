@@ -8,6 +8,8 @@ use crate::backend::{ConvArgs, Unary, UnaryKind, Window, reference};
 use crate::{Error, Result, Tensor};
 
 /// The settings of a transposed convolution: those of the convolution whose transpose it is. The default is PyTorch's.
+///
+/// See [`Tensor::conv_transpose2d`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvTransposeOptions {
     /// Elements of the result from one place of the kernel to the next.

@@ -7,6 +7,8 @@ use crate::backend::{CrossEntropyArgs, Saved, Targets};
 use crate::{DType, Device, Error, ErrorKind, Result, Tensor};
 
 /// How much each class and each row counts in a loss over classes.
+///
+/// See [`Tensor::cross_entropy_with`].
 #[derive(Clone, Debug, Default)]
 pub struct ClassLoss {
     /// A weight for each class, `[classes]`; 1 where it is `None`.

@@ -14,6 +14,7 @@ mod conv;
 mod conv_transpose;
 mod cross_entropy;
 mod cumsum;
+mod custom;
 mod dropout;
 mod embedding;
 mod expand;
@@ -61,6 +62,7 @@ pub use attention::{Attend, attention};
 pub use conv::{ConvOptions, Padding};
 pub use conv_transpose::ConvTransposeOptions;
 pub use cross_entropy::ClassLoss;
+pub use custom::custom;
 pub use gru::gru;
 pub use lstm::lstm;
 pub use pad::PadMode;
@@ -73,6 +75,18 @@ pub(crate) use {
 };
 
 /// Every operation.
+///
+/// ```
+/// use forge_core::ops::registry;
+/// let softmax = registry().into_iter().find(|op| op.name == "softmax").unwrap();
+/// let sample = &(softmax.samples)()[0];
+/// let x = forge_core::Tensor::new(&vec![0.0f64; sample.inputs[0].shape.iter().product()], &sample.inputs[0].shape)?;
+/// assert_eq!((sample.run)(&[x.clone()])?[0].shape(), x.shape());
+/// for error in (softmax.errors)() {
+///     assert_eq!((error.run)().unwrap_err().to_string(), error.message);
+/// }
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub fn registry() -> Vec<Operation> {
     let mut all = unary::operations();
     all.extend(binary::operations());

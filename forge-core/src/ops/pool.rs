@@ -8,6 +8,16 @@ use crate::backend::{Parts, PoolArgs, PoolKind, Saved, Scalar, Window};
 use crate::{Error, Result, Tensor};
 
 /// The settings of pooling over `D` dimensions.
+///
+/// ```
+/// use forge_core::{ops::PoolOptions, Tensor};
+/// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0], &[1, 1, 5])?;
+/// let pairs = PoolOptions::new([2]);
+/// assert_eq!(x.max_pool1d(&pairs)?.to_vec::<f32>()?, [2.0, 4.0]); // the last element is left over
+/// assert_eq!(x.max_pool1d(&PoolOptions { ceil: true, ..pairs.clone() })?.to_vec::<f32>()?, [2.0, 4.0, 5.0]);
+/// assert_eq!(x.max_pool1d(&PoolOptions { stride: [1], ..pairs })?.to_vec::<f32>()?, [2.0, 3.0, 4.0, 5.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolOptions<const D: usize> {
     /// Elements of the kernel.
@@ -155,6 +165,13 @@ impl Tensor {
     /// The largest element under the kernel at each of its places: `[batch, channels, length]` → `[batch, channels,
     /// places]`. The gradient goes to the first of equal ones. As PyTorch's `max_pool1d`.
     ///
+    /// ```
+    /// use forge_core::{ops::PoolOptions, Tensor};
+    /// let x = Tensor::new(&[1.0f32, 9.0, 3.0, -4.0], &[1, 1, 4])?;
+    /// assert_eq!(x.max_pool1d(&PoolOptions::new([2]))?.to_vec::<f32>()?, [9.0, 3.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the kernel fits nowhere, or somewhere lies wholly in the padding.
     pub fn max_pool1d(&self, options: &PoolOptions<1>) -> Result<Tensor> {
@@ -180,6 +197,15 @@ impl Tensor {
     /// The mean under the kernel at each of its places: `[batch, channels, length]` → `[batch, channels, places]`. As
     /// PyTorch's `avg_pool1d`.
     ///
+    /// ```
+    /// use forge_core::{ops::PoolOptions, Tensor};
+    /// let x = Tensor::new(&[1.0f32, 9.0, 3.0, -4.0], &[1, 1, 4])?;
+    /// assert_eq!(x.avg_pool1d(&PoolOptions::new([2]))?.to_vec::<f32>()?, [5.0, -0.5]);
+    /// let padded = PoolOptions { padding: [[1, 1]], count_padding: false, ..PoolOptions::new([2]) };
+    /// assert_eq!(x.avg_pool1d(&padded)?.to_vec::<f32>()?, [1.0, 6.0, -4.0]); // the ends stand alone
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the kernel fits nowhere, or somewhere lies wholly in the padding.
     pub fn avg_pool1d(&self, options: &PoolOptions<1>) -> Result<Tensor> {
@@ -188,6 +214,13 @@ impl Tensor {
 
     /// The mean under the kernel at each of its places: `[batch, channels, height, width]` → `[batch, channels, rows,
     /// columns]`. As PyTorch's `avg_pool2d`.
+    ///
+    /// ```
+    /// use forge_core::{ops::PoolOptions, Tensor};
+    /// let x = Tensor::new(&[1.0f32, 2.0, 5.0, 4.0], &[1, 1, 2, 2])?;
+    /// assert_eq!(x.avg_pool2d(&PoolOptions::new([2, 2]))?.to_vec::<f32>()?, [3.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the kernel fits nowhere, or somewhere lies wholly in the padding.
