@@ -404,8 +404,7 @@ impl Layout {
 /// use forge_core::{Dims, broadcast};
 /// let dims = |sizes: &[usize]| Dims::new("add", sizes);
 /// assert_eq!(&broadcast("add", &dims(&[5, 1, 3])?, &dims(&[4, 1])?)?[..], [5, 4, 3]);
-/// let error = broadcast("add", &dims(&[2])?, &dims(&[3])?).unwrap_err();
-/// assert_eq!(error.to_string(), "add: [2] and [3] do not broadcast together");
+/// assert!(broadcast("add", &dims(&[2])?, &dims(&[3])?).is_err());
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 ///

@@ -389,6 +389,8 @@ impl Tensor {
 
     /// As an `ndarray` array.
     ///
+    /// See [`Tensor::from_ndarray`].
+    ///
     /// # Errors
     /// As [`Tensor::to_vec`].
     pub fn to_ndarray<T: Element>(&self) -> Result<ArrayD<T>> {

@@ -77,18 +77,17 @@ impl Grads {
     /// ([`Grads::wrt`]) stay those of this pass. Values for buffers are the later ones.
     ///
     /// ```
-    /// use forge_core::{nn::{Init, Linear, Module}, optim::{Optimizer, Sgd}, Cx, Parameters, Tensor};
-    /// let mut model = Linear::new(&Init::new(0), 1, 1)?;
-    /// let pass = |model: &Linear, part: usize, x: f32| {
+    /// use forge_core::{nn::{Init, Linear, Module}, Cx, Tensor};
+    /// let model = Linear::new(&Init::new(0), 1, 1)?;
+    /// let pass = |x: &[f32], part: usize| {
     ///     let cx = Cx::train(0, 0).part(part);
-    ///     let x = Tensor::new(&[x], &[1, 1])?;
+    ///     let x = Tensor::new(x, &[x.len(), 1])?;
     ///     model.forward(&cx, &x)?.mse(&x)?.backward(cx)
     /// };
-    /// let mut grads = pass(&model, 0, 1.0)?;
-    /// grads.write_buffers(&mut model)?;
-    /// grads.add(pass(&model, 1, 2.0)?)?;
-    /// grads.scale(0.5)?; // the mean of two micro-batches: the gradients of one batch of both
-    /// Sgd::new(0.1).step(&mut model, &grads)?;
+    /// let mut halves = pass(&[1.0], 0)?;
+    /// halves.add(pass(&[2.0], 1)?)?;
+    /// halves.scale(0.5)?; // the mean of two micro-batches: the gradients of one batch of both
+    /// assert!((halves.norm()? - pass(&[1.0, 2.0], 0)?.norm()?).abs() < 1e-6);
     /// # Ok::<(), forge_core::Error>(())
     /// ```
     ///

@@ -4,6 +4,13 @@
 use super::Scalar;
 
 /// What the derivative of a unary operation is computed from, and hence what the tape keeps.
+///
+/// ```
+/// use forge_core::backend::{Keep, UnaryKind};
+/// assert_eq!(UnaryKind::Sin.keep(), Keep::Input); // cos x
+/// assert_eq!(UnaryKind::Tanh.keep(), Keep::Output); // 1 - y²
+/// assert_eq!(UnaryKind::AddScalar.keep(), Keep::Nothing); // 1
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// The operation's input.
@@ -125,6 +132,8 @@ macro_rules! define_unary {
     ($($name:ident($fn:ident), $formula:literal, |$x:ident, $p:ident| $value:expr, $keep:ident,
        |$k:ident, $q:ident| $derivative:expr, ($lo:literal, $hi:literal);)*) => {
         /// A unary elementwise operation.
+        ///
+        /// See [`Tensor::unary`](crate::Tensor::unary).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum UnaryKind {
             $(#[doc = $formula] $name,)*

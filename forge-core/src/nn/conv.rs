@@ -7,12 +7,22 @@ use crate::{Cx, Error, Param, Result, Tensor, parameters};
 /// Names and first weights are PyTorch's: `weight` `[out channels, in channels / groups, kernel…]` and `bias` `[out
 /// channels]`, uniform in ±1/√(in channels / groups · kernel) (He and others, ICCV 2015, with a = √5).
 ///
+/// Formula and sizes are those of [`Tensor::conv2d`].
+///
 /// ```
 /// use forge_core::{nn::{Conv2d, Init, Module}, ops::{ConvOptions, Padding}, Cx, DType, Device, Tensor};
 /// let same = ConvOptions { padding: Padding::Same, ..ConvOptions::default() };
 /// let layer = Conv2d::new(&Init::new(0), 3, 16, [3, 3], same)?;
 /// let x = Tensor::zeros(&[8, 3, 28, 28], DType::F32, &Device::cpu())?;
 /// assert_eq!(layer.forward(&Cx::infer(), &x)?.shape(), [8, 16, 28, 28]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{nn::{Conv1d, Init}, ops::ConvOptions, Parameters};
+/// let layer = Conv1d::new(&Init::new(0), 4, 8, [3], ConvOptions { groups: 2, ..ConvOptions::default() })?;
+/// assert_eq!(layer.parameter_count(), 8 * 2 * 3 + 8);
+/// assert_eq!(layer.without_bias().parameter_count(), 8 * 2 * 3);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Debug)]
@@ -23,8 +33,12 @@ pub struct Conv<const D: usize> {
 }
 
 /// A convolution over a sequence, `[batch, channels, length]`.
+///
+/// See [`Conv`].
 pub type Conv1d = Conv<1>;
 /// A convolution over an image, `[batch, channels, height, width]`.
+///
+/// See [`Conv`].
 pub type Conv2d = Conv<2>;
 
 parameters!(Conv<1> { weight } optional { bias });

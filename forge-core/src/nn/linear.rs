@@ -25,6 +25,9 @@ parameters!(Linear { weight, bias });
 
 impl Linear {
     /// Weights and biases uniform in ±1/√in_features, as PyTorch's default (He and others, ICCV 2015, with a = √5).
+    ///
+    /// # Errors
+    /// When the weight holds more numbers than memory.
     pub fn new(init: &Init, in_features: usize, out_features: usize) -> Result<Self> {
         let bound = 1.0 / (in_features.max(1) as f64).sqrt();
         Ok(Linear {

@@ -16,16 +16,34 @@ use crate::{Cx, Result, Tensor, parameters};
 pub struct MaxPool<const D: usize>(PoolOptions<D>);
 
 /// The mean under a sliding kernel: [`AvgPool1d`] or [`AvgPool2d`].
+///
+/// ```
+/// use forge_core::{nn::{AvgPool1d, AvgPool2d, MaxPool1d, Module}, ops::PoolOptions, Cx, Tensor};
+/// let x = Tensor::new(&[1.0f32, 2.0, 5.0, 8.0], &[1, 1, 4])?;
+/// assert_eq!(AvgPool1d::new(PoolOptions::new([2])).forward(&Cx::infer(), &x)?.to_vec::<f32>()?, [1.5, 6.5]);
+/// assert_eq!(MaxPool1d::new(PoolOptions::new([2])).forward(&Cx::infer(), &x)?.to_vec::<f32>()?, [2.0, 8.0]);
+/// let image = x.reshape(&[1, 1, 2, 2])?;
+/// assert_eq!(AvgPool2d::new(PoolOptions::new([2, 2])).forward(&Cx::infer(), &image)?.to_vec::<f32>()?, [4.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct AvgPool<const D: usize>(PoolOptions<D>);
 
 /// The largest element under a kernel that slides over `[batch, channels, length]`.
+///
+/// See [`AvgPool`].
 pub type MaxPool1d = MaxPool<1>;
 /// The largest element under a kernel that slides over `[batch, channels, height, width]`.
+///
+/// See [`MaxPool`].
 pub type MaxPool2d = MaxPool<2>;
 /// The mean under a kernel that slides over `[batch, channels, length]`.
+///
+/// See [`AvgPool`].
 pub type AvgPool1d = AvgPool<1>;
 /// The mean under a kernel that slides over `[batch, channels, height, width]`.
+///
+/// See [`AvgPool`].
 pub type AvgPool2d = AvgPool<2>;
 
 parameters!(MaxPool<1> {});

@@ -3,6 +3,8 @@ use crate::{Cx, Param, Parameters, Result, Tensor};
 
 /// Layers one after the other, each with a name that its parameters and errors carry.
 ///
+/// y = fₙ(… f₂(f₁(x))); the parameters of the layer `hidden` are `hidden.weight` and so on, as PyTorch's of an `OrderedDict`.
+///
 /// ```
 /// use forge_core::{nn::{Activation, Init, Linear, Module, Sequential}, Parameters};
 /// let init = Init::new(0);

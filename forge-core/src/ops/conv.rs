@@ -212,7 +212,7 @@ impl Tensor {
     /// The cross-correlation of `[batch, in channels, length]` with a weight of `[out channels, in channels / groups,
     /// kernel]` and a bias of `[out channels]`: `[batch, out channels, places]`. As PyTorch's `conv1d`.
     ///
-    /// y[n, o, i] = b[o] + Σ w[o, c, k] x[n, c, i stride + k dilation - padding]
+    /// `y[n, o, i] = b[o] + Σ w[o, c, k] x[n, c, i stride + k dilation - padding]`
     ///
     /// ```
     /// use forge_core::{ops::ConvOptions, Tensor};

@@ -7,7 +7,7 @@ use crate::{Result, Tensor};
 impl Tensor {
     /// The dimensions `axes` in reverse.
     ///
-    /// `y[i, j] = x[n - 1 - i, j]` for `axes` [0]; the shape stays.
+    /// `y[i, j] = x[n - 1 - i, j]` for the `axes` 0; the shape stays.
     ///
     /// ```
     /// use forge_core::Tensor;

@@ -77,8 +77,8 @@ pub(crate) use {
 /// Every operation.
 ///
 /// ```
-/// use forge_core::ops::registry;
-/// let softmax = registry().into_iter().find(|op| op.name == "softmax").unwrap();
+/// use forge_core::ops::{Operation, registry};
+/// let softmax: Operation = registry().into_iter().find(|op| op.name == "softmax").unwrap();
 /// let sample = &(softmax.samples)()[0];
 /// let x = forge_core::Tensor::new(&vec![0.0f64; sample.inputs[0].shape.iter().product()], &sample.inputs[0].shape)?;
 /// assert_eq!((sample.run)(&[x.clone()])?[0].shape(), x.shape());

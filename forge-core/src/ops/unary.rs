@@ -56,7 +56,7 @@ impl Tensor {
         Ok(out)
     }
 
-    /// `p x`
+    /// `y = p x`
     ///
     /// Elementwise; `x * p` is the same. Products with a tensor broadcast.
     ///
@@ -72,7 +72,7 @@ impl Tensor {
         self.unary(Unary::with(UnaryKind::MulScalar, p))
     }
 
-    /// `x + p`
+    /// `y = x + p`
     ///
     /// Elementwise; `x + p` is the same.
     ///

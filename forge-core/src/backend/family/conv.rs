@@ -8,6 +8,8 @@ use crate::{Result, Tensor};
 ///
 /// With `f` the convolution as a linear map of images, its transpose maps an image of the size of `f`'s result to one of
 /// the size of `f`'s operand: the convolution's gradient with respect to its operand.
+///
+/// See [`Conv`].
 #[derive(Clone, Debug)]
 pub struct ConvArgs {
     /// `[batch, in channels, height, width]`
@@ -30,6 +32,31 @@ pub struct ConvArgs {
 /// Convolutions: one node of the tape each, with bias and activation.
 ///
 /// Results and gradients have logical layout NCHW and any strides: a channels-last kernel returns a permuted view.
+///
+/// ```
+/// use forge_core::{backend::{ConvArgs, Window}, Device, Tensor};
+/// let window = Window { kernel: [1, 2], stride: [1, 1], dilation: [1, 1], padding: [[0, 0]; 2] };
+/// let row = |x: &[f64]| Tensor::new(x, &[1, 1, 1, x.len()]);
+/// let args = ConvArgs { x: row(&[1.0, 2.0, 4.0])?, weight: row(&[-1.0, 1.0])?, bias: None, window, groups: 1,
+///     output: window.places([1, 3]).unwrap(), activation: None };
+/// let device = Device::cpu();
+/// let (y, saved) = device.conv().conv(&args, true)?;
+/// assert_eq!(y.to_vec::<f64>()?, [1.0, 2.0]);
+/// let [x, weight, _] = device.conv().conv_backward(&args, saved.unwrap(), row(&[1.0, 10.0])?, &[true, true, false])?;
+/// assert_eq!(x.unwrap().to_vec::<f64>()?, [-1.0, -9.0, 10.0]); // the transpose of the map
+/// assert_eq!(weight.unwrap().to_vec::<f64>()?, [21.0, 42.0]);
+/// // The transpose itself: from two elements to three.
+/// let args = ConvArgs { x: row(&[1.0, 10.0])?, output: [1, 3], ..args };
+/// let (y, saved) = device.conv().conv_transpose(&args, true)?;
+/// assert_eq!(y.to_vec::<f64>()?, [-1.0, -9.0, 10.0]);
+/// let needs = [true, false, false];
+/// let [x, ..] = device.conv().conv_transpose_backward(&args, saved.unwrap(), row(&[1.0, 2.0, 4.0])?, &needs)?;
+/// assert_eq!(x.unwrap().to_vec::<f64>()?, [1.0, 2.0]); // and back
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// # Errors
+/// When the device fails, or `saved` is another family's. Shapes are checked before.
 pub trait Conv: Send + Sync {
     /// y = act(b + Σ w x over channels of the group and elements of the kernel). With `keep`, also gives what backward
     /// needs.

@@ -31,6 +31,9 @@ impl MovingAverage {
     }
 
     /// The trend and what is left, the season: their sum is `x`, `[batch, time, features]`.
+    ///
+    /// # Errors
+    /// When the shape is another, or the sequence is empty.
     pub fn decompose(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let trend = x.moving_average(self.kernel)?;
         let season = (x - &trend)?;

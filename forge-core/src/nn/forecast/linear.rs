@@ -53,6 +53,9 @@ impl Module for DLinear {
 /// A sequence less its last step, continued by one linear map over time that all features share, plus that step: the
 /// second model of the same paper as [`DLinear`], for series whose level moves.
 ///
+/// `[batch, lookback, features]` → `[batch, horizon, features]`: y = (x - x_last) Wᵀ + b + x_last over time. Zeng and others,
+/// AAAI 2023.
+///
 /// ```
 /// use forge_core::{nn::{Init, Module, NLinear}, Cx, DType, Device, Tensor};
 /// let model = NLinear::new(&Init::new(0), 96, 24)?;

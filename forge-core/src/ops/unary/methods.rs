@@ -67,7 +67,7 @@ methods! {
     /// When elements are integers.
     pub fn exp = Exp;
 
-    /// `ln x`, elementwise; the shape stays. NaN below 0.
+    /// `y = ln x`, elementwise; the shape stays. NaN below 0.
     ///
     /// ```
     /// use forge_core::Tensor;
@@ -171,7 +171,7 @@ methods! {
     /// When elements are integers.
     pub fn expm1 = Expm1;
 
-    /// `sin x`, elementwise; the shape stays. Of x in radians.
+    /// `y = sin x`, elementwise; the shape stays. Of x in radians.
     ///
     /// ```
     /// use forge_core::Tensor;
@@ -184,7 +184,7 @@ methods! {
     /// When elements are integers.
     pub fn sin = Sin;
 
-    /// `cos x`, elementwise; the shape stays. Of x in radians.
+    /// `y = cos x`, elementwise; the shape stays. Of x in radians.
     ///
     /// ```
     /// use forge_core::Tensor;
