@@ -41,7 +41,7 @@ fn lacks(reached: &Reached, all: &[Reached], sourced: &[String]) -> Vec<&'static
         lacks.push("a section `# Errors`");
     }
     if operation && !docs.has_formula() {
-        lacks.push("a formula in backticks");
+        lacks.push("a formula");
     }
     if operation && !docs.has_shapes() {
         lacks.push("its shapes");
@@ -81,4 +81,70 @@ fn every_public_item_is_documented() {
     assert!(count > 500, "only {count} public items found: the scanner misses some");
     let report = report(&sources);
     assert!(report.is_empty(), "{} of {count} public items:\n{report}", report.lines().count());
+}
+
+/// The report of a crate whose only module with items is `ops`, in `softmax.rs`.
+fn of_operation(text: &str) -> String {
+    report(&Sources::of(&[
+        ("lib.rs", "pub mod ops;\npub use tensor::Tensor;\nmod tensor;\n"),
+        (
+            "tensor.rs",
+            "/// An array.\n///\n/// ```\n/// assert_eq!(Tensor::new().rank(), 0);\n/// ```\npub struct Tensor;\n",
+        ),
+        ("ops/mod.rs", "mod softmax;\n"),
+        ("ops/softmax.rs", text),
+    ]))
+}
+
+const WHOLE: &str = "impl Tensor {
+    /// `eˣ / Σ eˣ`: `[a, b]` → `[a, b]`.
+    ///
+    /// ```
+    /// assert_eq!(x.softmax(0)?.count(), 2);
+    /// ```
+    ///
+    /// # Errors
+    /// When the dimension does not exist.
+    pub fn softmax(&self, axis: usize) -> Result<Tensor> {
+    }
+
+    /// The number of dimensions.
+    fn private(&self) {
+    }
+}
+";
+
+#[test]
+fn what_an_operation_lacks_is_reported_with_its_line() {
+    assert_eq!(of_operation(WHOLE), "");
+    let without = |part: &str| {
+        assert!(WHOLE.contains(part), "{part}");
+        of_operation(&WHOLE.replace(part, ""))
+    };
+    let lacks = |line: usize, what: &str| format!("src/ops/softmax.rs:{line}: `softmax` lacks {what}\n");
+    let example = "    /// ```\n    /// assert_eq!(x.softmax(0)?.count(), 2);\n    /// ```\n";
+    assert_eq!(without(example), lacks(7, "an example of its own"));
+    assert_eq!(without("assert_eq!"), lacks(10, "an example of its own"));
+    assert_eq!(without("    /// # Errors\n"), lacks(9, "a section `# Errors`"));
+    assert_eq!(without("`eˣ / Σ eˣ`: "), "", "an arrow between shapes is a formula, too");
+    assert_eq!(without("`eˣ / Σ eˣ`: `[a, b]` → "), lacks(10, "a formula"));
+    assert_eq!(without(": `[a, b]` → `[a, b]`"), lacks(10, "its shapes"));
+}
+
+#[test]
+fn setters_may_be_shown_by_their_type_and_a_layer_names_its_source() {
+    let layer = |docs: &str, example: &str| {
+        let text = format!(
+            "{docs}///\n/// ```\n/// assert!({example});\n/// ```\npub struct Norm;\nimpl Norm {{\n    /// New.\n    pub fn new() -> Self {{\n    }}\n\n    \
+             /// The ε.\n    pub fn eps(self) -> Self {{\n    }}\n}}\nimpl Module for Norm {{\n}}\n"
+        );
+        report(&Sources::of(&[("lib.rs", "pub mod nn;\n"), ("nn.rs", &text)]))
+    };
+    let (sourced, shown) = ("/// Norm. Ba and others, 2016.\n", "Norm::new().eps(0.0)");
+    assert_eq!(layer(sourced, shown), "");
+    let missing = "an example, its own or in the docs of its type, its module or an item it links to";
+    assert_eq!(layer(sourced, "Norm::new()"), format!("src/nn.rs:13: `eps` lacks {missing}\n"));
+    let source = "its source: a paper with its year, or the formula";
+    assert_eq!(layer("/// Norm.\n", shown), format!("src/nn.rs:6: `Norm` lacks {source}\n"));
+    assert_eq!(layer("", shown).lines().next(), Some("src/nn.rs:6: `Norm` lacks docs"));
 }
