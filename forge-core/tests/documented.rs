@@ -146,5 +146,5 @@ fn setters_may_be_shown_by_their_type_and_a_layer_names_its_source() {
     assert_eq!(layer(sourced, "Norm::new()"), format!("src/nn.rs:13: `eps` lacks {missing}\n"));
     let source = "its source: a paper with its year, or the formula";
     assert_eq!(layer("/// Norm.\n", shown), format!("src/nn.rs:6: `Norm` lacks {source}\n"));
-    assert_eq!(layer("", shown).lines().next(), Some("src/nn.rs:6: `Norm` lacks docs"));
+    assert_eq!(layer("", shown).lines().next(), Some("src/nn.rs:5: `Norm` lacks docs"));
 }
