@@ -12,11 +12,11 @@ use std::path::Path;
 const INNER: [&str; 3] = ["backend::composed", "backend::cpu", "backend::reference"];
 
 /// What an item lacks.
-fn lacks(reached: &Reached, all: &[Reached], sourced: &[String]) -> Vec<&'static str> {
+fn lacks(reached: &Reached, all: &[Reached], [layers, rules]: [&[String]; 2]) -> Vec<&'static str> {
     let (item, docs) = (reached.item, &reached.item.docs);
     let mut lacks = Vec::new();
-    if docs.text().is_empty() {
-        lacks.push("docs");
+    if docs.text().is_empty() || docs.text().starts_with('#') {
+        lacks.push("words on what it is");
     }
     let around = || reached.of_owner.into_iter().chain(reached.of_module);
     let operation = reached.is_operation();
@@ -43,10 +43,14 @@ fn lacks(reached: &Reached, all: &[Reached], sourced: &[String]) -> Vec<&'static
     if operation && !docs.has_formula() {
         lacks.push("a formula");
     }
-    if operation && !docs.has_shapes() {
+    if (operation || item.owner.is_none() && layers.contains(&item.name)) && !docs.has_shapes() {
         lacks.push("its shapes");
     }
-    if item.owner.is_none() && sourced.contains(&item.name) && !docs.has_year() && !docs.has_formula() {
+    if item.owner.is_none()
+        && [layers, rules].iter().any(|all| all.contains(&item.name))
+        && !docs.has_year()
+        && !docs.has_formula()
+    {
         lacks.push("its source: a paper with its year, or the formula");
     }
     lacks
@@ -63,10 +67,10 @@ impl Reached<'_> {
 
 fn report(sources: &Sources) -> String {
     let reached = sources.reached(&INNER);
-    let sourced = sources.implementing(&["Module", "Optimizer"]);
+    let [layers, rules] = ["Module", "Optimizer"].map(|of| sources.implementing(of));
     let mut report = String::new();
     for r in &reached {
-        for what in lacks(r, &reached, &sourced) {
+        for what in lacks(r, &reached, [&layers, &rules]) {
             let (file, line, name) = (&r.source.path, r.item.line, &r.item.name);
             report += &format!("src/{file}:{line}: `{name}` lacks {what}\n");
         }
@@ -134,17 +138,35 @@ fn what_an_operation_lacks_is_reported_with_its_line() {
 #[test]
 fn setters_may_be_shown_by_their_type_and_a_layer_names_its_source() {
     let layer = |docs: &str, example: &str| {
+        let shown = format!("///\n/// ```\n/// assert!({example});\n/// ```\n");
+        let methods = "    /// New.\n    pub fn new() -> Self {\n    }\n\n    /// The ε.\n    pub fn eps(self) -> Self {\n    }\n";
         let text = format!(
-            "{docs}///\n/// ```\n/// assert!({example});\n/// ```\npub struct Norm;\nimpl Norm {{\n    /// New.\n    pub fn new() -> Self {{\n    }}\n\n    \
-             /// The ε.\n    pub fn eps(self) -> Self {{\n    }}\n}}\nimpl Module for Norm {{\n}}\n"
+            "{docs}{shown}pub struct Norm;\nimpl Norm {{\n{methods}}}\nimpl Module for Norm {{\n}}\n"
         );
         report(&Sources::of(&[("lib.rs", "pub mod nn;\n"), ("nn.rs", &text)]))
     };
-    let (sourced, shown) = ("/// Norm. Ba and others, 2016.\n", "Norm::new().eps(0.0)");
+    let (sourced, shown) = ("/// Norm of `[n]`. Ba and others, 2016.\n", "Norm::new().eps(0.0)");
     assert_eq!(layer(sourced, shown), "");
     let missing = "an example, its own or in the docs of its type, its module or an item it links to";
     assert_eq!(layer(sourced, "Norm::new()"), format!("src/nn.rs:13: `eps` lacks {missing}\n"));
     let source = "its source: a paper with its year, or the formula";
-    assert_eq!(layer("/// Norm.\n", shown), format!("src/nn.rs:6: `Norm` lacks {source}\n"));
-    assert_eq!(layer("", shown).lines().next(), Some("src/nn.rs:5: `Norm` lacks docs"));
+    assert_eq!(layer("/// Norm of `[n]`.\n", shown), format!("src/nn.rs:6: `Norm` lacks {source}\n"));
+    assert_eq!(layer("/// Norm. Ba, 2016.\n", shown), "src/nn.rs:6: `Norm` lacks its shapes\n");
+    assert_eq!(layer("", shown).lines().next(), Some("src/nn.rs:5: `Norm` lacks words on what it is"));
+}
+
+/// A state dict, or operands and results, of every layer are compared with PyTorch's in one of these files.
+#[test]
+fn every_layer_is_compared_with_pytorchs() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let texts = ["golden", "images", "sequences", "state_dict"]
+        .map(|name| std::fs::read_to_string(here.join(format!("tests/{name}.rs"))).unwrap());
+    let sources = Sources::read(&here.join("src"));
+    // Dropout draws its own random numbers; tests/operations.rs has it.
+    let layers = sources.implementing("Module").into_iter().filter(|name| name != "Dropout");
+    let names = |text: &String, name: &str| {
+        text.match_indices(name).any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric()))
+    };
+    let missing: Vec<String> = layers.filter(|layer| !texts.iter().any(|text| names(text, layer))).collect();
+    assert!(missing.is_empty(), "no test compares {missing:?} with PyTorch's");
 }

@@ -11,8 +11,7 @@
 //!
 //! ```
 //! use forge_core::backend::{
-//!     Along, Arg, Attention, Backend, Binary, Composed, Conv, Cpu, Extreme, Gemm, Loss, Memory, Norm, Optim, Pool, Random, Reduce,
-//!     Rnn, Scan, Softmax, Unary,
+//!     Along, Arg, Backend, Binary, Composed, Cpu, Extreme, Gemm, Memory, Random, Reduce, Scan, Softmax, Unary,
 //! };
 //! use forge_core::{rng::Stream, DType, Device, Host, Layout, Result, Tensor};
 //!
@@ -28,13 +27,17 @@
 //!     fn fill(&self, out: &mut Memory, value: f64) -> Result<()> { self.cpu.fill(out, value) }
 //!     fn copy(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()> { self.cpu.copy(x, out, to) }
 //!     fn unary(&self, op: Unary, x: Arg, out: &mut Memory) -> Result<()> { self.cpu.unary(op, x, out) }
-//!     fn unary_grad(&self, op: Unary, kept: Arg, g: Arg, out: &mut Memory) -> Result<()> { self.cpu.unary_grad(op, kept, g, out) }
+//!     fn unary_grad(&self, op: Unary, kept: Arg, g: Arg, out: &mut Memory) -> Result<()> {
+//!         self.cpu.unary_grad(op, kept, g, out)
+//!     }
 //!     fn binary(&self, op: Binary, a: Arg, b: Arg, out: &mut Memory) -> Result<()> { self.cpu.binary(op, a, b, out) }
 //!     fn binary_grad(&self, op: Binary, side: usize, a: Arg, b: Arg, g: Arg, out: &mut Memory) -> Result<()> {
 //!         self.cpu.binary_grad(op, side, a, b, g, out)
 //!     }
 //!     fn accumulate(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()> { self.cpu.accumulate(x, out, to) }
-//!     fn reduce(&self, op: Reduce, x: Arg, axes: usize, out: &mut Memory) -> Result<()> { self.cpu.reduce(op, x, axes, out) }
+//!     fn reduce(&self, op: Reduce, x: Arg, axes: usize, out: &mut Memory) -> Result<()> {
+//!         self.cpu.reduce(op, x, axes, out)
+//!     }
 //!     fn gemm(&self, gemm: Gemm, out: &mut Memory) -> Result<()> { self.cpu.gemm(gemm, out) }
 //!     fn select(&self, mask: Arg, a: Arg, b: Arg, out: &mut Memory) -> Result<()> { self.cpu.select(mask, a, b, out) }
 //!     fn position(&self, of: Extreme, x: Arg, out: &mut Memory) -> Result<()> { self.cpu.position(of, x, out) }
@@ -43,7 +46,9 @@
 //!     fn scatter_add(&self, x: Arg, along: Along, out: &mut Memory, to: &Layout) -> Result<()> {
 //!         self.cpu.scatter_add(x, along, out, to)
 //!     }
-//!     fn random(&self, random: Random, stream: Stream, out: &mut Memory) -> Result<()> { self.cpu.random(random, stream, out) }
+//!     fn random(&self, random: Random, stream: Stream, out: &mut Memory) -> Result<()> {
+//!         self.cpu.random(random, stream, out)
+//!     }
 //!
 //!     // A family of its own. The others (conv(), norm(), pool(), rnn(), attention(), loss(), optim()) are composed.
 //!     fn softmax(&self) -> &dyn Softmax { &self.softmax }
@@ -305,8 +310,8 @@ pub struct Gemm<'a> {
 /// How to write one stands in the docs of [this module](self); what the primitives do, in numbers:
 ///
 /// ```
-/// use forge_core::backend::{Along, Arg, Backend, Binary, Cpu, Extreme, Gemm, Memory, Random, Reduce, Scan, Unary, UnaryKind};
-/// use forge_core::{rng::Stream, DType, Dims, Host, Layout, Result};
+/// use forge_core::backend::{Along, Arg, Backend, Binary, Cpu, Extreme, Gemm, Memory, Random, Reduce, Scan};
+/// use forge_core::{backend::{Unary, UnaryKind}, rng::Stream, DType, Dims, Host, Layout, Result};
 /// let cpu = Cpu::new();
 /// let layout = |shape: &[usize]| Ok::<_, forge_core::Error>(Layout::contiguous(Dims::new("doc", shape)?));
 /// let (square, column) = (layout(&[2, 2])?, layout(&[2, 1])?);
@@ -322,7 +327,8 @@ pub struct Gemm<'a> {
 ///     Host::F32(values) => Ok(values),
 ///     other => Err(forge_core::Error::other(format!("{other:?}"))),
 /// };
-/// let (numbers, signs) = (cpu.upload(Host::F32(vec![1.0, 2.0, 3.0, 4.0]))?, cpu.upload(Host::F32(vec![0.0, 1.0, 0.0, 1.0]))?);
+/// let numbers = cpu.upload(Host::F32(vec![1.0, 2.0, 3.0, 4.0]))?;
+/// let signs = cpu.upload(Host::F32(vec![0.0, 1.0, 0.0, 1.0]))?;
 /// let (x, mask) = (Arg { memory: &numbers, layout: &square }, Arg { memory: &signs, layout: &square });
 /// let turned = square.permute("doc", &[1, 0])?;
 /// assert_eq!(f32s(4, &|out| cpu.copy(x, out, &turned))?, [1.0, 3.0, 2.0, 4.0]);

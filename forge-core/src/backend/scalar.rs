@@ -10,7 +10,9 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// use forge_core::backend::Scalar;
 /// fn tested<S: Scalar>() {
 ///     let at = S::from_f64;
-///     let near = |found: S, wanted: f64| assert!((found.to_f64() - wanted).abs() <= 1e-6 * wanted.abs().max(1e-3), "{found:?} {wanted}");
+///     let near = |found: S, wanted: f64| {
+///         assert!((found.to_f64() - wanted).abs() <= 1e-6 * wanted.abs().max(1e-3), "{found:?} for {wanted}");
+///     };
 ///     near(at(2.0).exp(), 7.38905609893065);
 ///     near(at(2.0).ln(), 0.6931471805599453);
 ///     near(at(0.5).ln_1p(), 0.4054651081081644);

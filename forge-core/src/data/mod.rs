@@ -144,6 +144,8 @@ pub struct TensorDataset {
 }
 
 impl TensorDataset {
+    /// Inputs and targets of as many samples.
+    ///
     /// # Errors
     /// When the numbers of samples differ.
     pub fn new(x: Tensor, y: Tensor) -> Result<Self> {

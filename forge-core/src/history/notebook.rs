@@ -277,7 +277,8 @@ pub struct SourceRecord {
 ///
 /// ```
 /// use forge_core::history::{
-///     AssertOutcome, CellRecord, CellState, HeatLayer, Heatmap, Level, Notebook, Notice, Output, SourceRecord, Table, Verdict,
+///     AssertOutcome, CellRecord, CellState, HeatLayer, Heatmap, Level, Notebook, Notice, Output, SourceRecord, Table,
+///     Verdict,
 /// };
 /// let mut notebook = Notebook::new("Prices");
 /// notebook.verdict = Some(Verdict { level: Level::Good, text: "lstm: 3 % better than naive".into() });
@@ -380,8 +381,9 @@ impl Score {
     ///
     /// ```
     /// # use forge_core::history::{ForecastKind, Forecasts, Part, Score};
-    /// # let forecasts = Forecasts { name: "naive".into(), kind: ForecastKind::Baseline, part: Part::Test, targets: Vec::new(),
-    /// #     horizon: 1, origins: Vec::new(), actual: Vec::new(), predicted: Vec::new(), quantiles: Vec::new(), intervals: Vec::new() };
+    /// # let (name, kind, part, none) = ("naive".to_owned(), ForecastKind::Baseline, Part::Test, Vec::new());
+    /// # let forecasts = Forecasts { name, kind, part, targets: Vec::new(), horizon: 1, origins: Vec::new(),
+    /// #     actual: none.clone(), predicted: none, quantiles: Vec::new(), intervals: Vec::new() };
     /// let score = Score::of(&forecasts);
     /// assert_eq!((score.name, score.kind, score.metrics.len()), ("naive".to_owned(), ForecastKind::Baseline, 0));
     /// ```

@@ -6,7 +6,8 @@ use serde_json::json;
 /// Lowers the learning rate when a metric no longer falls; see [`Plateau`].
 ///
 /// ```
-/// use forge_core::{data::TensorDataset, learn::{Learner, ReduceOnPlateau}, nn::{Init, Linear}, optim::{Plateau, Sgd}, Tensor};
+/// use forge_core::{data::TensorDataset, learn::{Learner, ReduceOnPlateau}, nn::{Init, Linear}};
+/// use forge_core::{optim::{Plateau, Sgd}, Tensor};
 /// let data = TensorDataset::new(Tensor::new(&[0.0f32], &[1, 1])?, Tensor::new(&[0.0f32], &[1, 1])?)?;
 /// let mut model = Linear::new(&Init::new(0), 1, 1)?;
 /// let lower = ReduceOnPlateau::new("train.loss", Plateau::new(0, 0.5)?);

@@ -23,6 +23,8 @@ pub struct Dropout {
 parameters!(Dropout {});
 
 impl Dropout {
+    /// With this probability of a zero, from 0 to below 1.
+    ///
     /// # Errors
     /// When `rate` is not in [0, 1).
     pub fn new(rate: f64) -> Result<Self> {

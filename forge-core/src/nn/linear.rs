@@ -4,6 +4,9 @@ use crate::{Cx, Param, Result, Tensor, parameters};
 
 /// y = x Wᵀ + b
 ///
+/// `[…, in_features]` → `[…, out_features]`, with PyTorch's names: `weight` `[out_features, in_features]` and `bias`
+/// `[out_features]`.
+///
 /// ```
 /// use forge_core::{nn::{Init, Linear, Module}, Cx, Tensor};
 /// let layer = Linear::new(&Init::new(0), 3, 2)?;

@@ -5,6 +5,8 @@ use crate::{Cx, Param, Parameters, Result, Tensor};
 ///
 /// y = fₙ(… f₂(f₁(x))); the parameters of the layer `hidden` are `hidden.weight` and so on, as PyTorch's of an `OrderedDict`.
 ///
+/// The shapes are those of the layers: each takes the result of the one before.
+///
 /// ```
 /// use forge_core::{nn::{Activation, Init, Linear, Module, Sequential}, Parameters};
 /// let init = Init::new(0);

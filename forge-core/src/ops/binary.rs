@@ -139,7 +139,7 @@ impl Tensor {
 
     /// The larger of two, elementwise, NaN if either is; where they are equal, each gets half of the gradient.
     ///
-    /// `max(a, b)`
+    /// `y = max(a, b)`
     ///
     /// ```
     /// use forge_core::Tensor;
@@ -157,7 +157,7 @@ impl Tensor {
 
     /// The smaller of two, elementwise, NaN if either is; where they are equal, each gets half of the gradient.
     ///
-    /// `min(a, b)`
+    /// `y = min(a, b)`
     ///
     /// ```
     /// use forge_core::Tensor;

@@ -234,6 +234,8 @@ impl Tensor {
     /// of n elements gives (n + padding - dilation (kernel - 1) - 1) / stride + 1 places, rounded down. As PyTorch's
     /// `conv2d`.
     ///
+    /// `y[n, o, i, j] = b[o] + Σ w[o, c, k, l] x[n, c, i stride + k dilation - padding, j stride + l dilation - padding]`
+    ///
     /// ```
     /// use forge_core::{ops::{ConvOptions, Padding}, Tensor};
     /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0], &[1, 1, 2, 2])?;

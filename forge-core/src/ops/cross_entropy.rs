@@ -42,7 +42,7 @@ impl Backward for CrossEntropyBackward {
 }
 
 impl Tensor {
-    /// The mean cross entropy `-ln softmax(self)[target]` over all elements: one number. The logits are
+    /// The mean cross entropy over all elements, `Σ -ln softmax(self)[target] / n`: one number. The logits are
     /// `[batch, classes, …]`; the target is i64 classes `[batch, …]`, or float shares of the logits' shape.
     ///
     /// ```

@@ -35,7 +35,8 @@ impl Tensor {
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1.0f32, 7.0, 2.0, 3.0], &[2, 2])?;
     /// let (values, rows) = x.min(0, true)?;
-    /// assert_eq!((values.shape(), values.to_vec::<f32>()?, rows.to_vec::<i64>()?), (&[1, 2][..], vec![1.0, 3.0], vec![0, 1]));
+    /// assert_eq!((values.shape(), values.to_vec::<f32>()?), (&[1, 2][..], vec![1.0, 3.0]));
+    /// assert_eq!(rows.to_vec::<i64>()?, [0, 1]);
     /// # Ok::<(), forge_core::Error>(())
     /// ```
     ///

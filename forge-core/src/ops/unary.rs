@@ -129,7 +129,7 @@ impl Tensor {
     /// The nearest value between `min` and `max`. Gradients pass between the bounds and on them, NaN stays NaN. One of
     /// the bounds may be infinite.
     ///
-    /// `min(max(x, min), max)`, elementwise.
+    /// `y = min(max(x, min), max)`, elementwise.
     ///
     /// ```
     /// use forge_core::Tensor;
@@ -147,7 +147,7 @@ impl Tensor {
     /// As [`Tensor::clamp`], but no gradient passes on a bound, as PyTorch has it: `hardtanh(-1.0, 1.0)`, and ReLU6 is
     /// `hardtanh(0.0, 6.0)`.
     ///
-    /// `min(max(x, min), max)`, elementwise.
+    /// `y = min(max(x, min), max)`, elementwise.
     ///
     /// ```
     /// use forge_core::{Cx, Tensor};

@@ -210,7 +210,8 @@ macro_rules! rule {
             /// own. A parameter belongs to the first group that fits; the first step is an error if a pattern fits none.
             ///
             /// ```
-            /// use forge_core::{nn::{Init, Linear, Module}, optim::{Adam, Group, Lion, Optimizer, RmsProp, Sgd}, Cx, Parameters, Tensor};
+            /// use forge_core::optim::{Adam, Group, Lion, Optimizer, RmsProp, Sgd};
+            /// use forge_core::{nn::{Init, Linear, Module}, Cx, Parameters, Tensor};
             /// let mut model = Linear::new(&Init::new(0), 1, 1)?;
             /// let before = model.named_values();
             /// let cx = Cx::train(0, 0);

@@ -42,6 +42,8 @@ pub struct Ema {
 }
 
 impl Ema {
+    /// With this share of the average in the next one, from 0 to below 1; 0.999 is usual.
+    ///
     /// # Errors
     /// When `decay` is not in [0, 1).
     pub fn new(decay: f64) -> Result<Self> {

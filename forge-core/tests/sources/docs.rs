@@ -67,9 +67,10 @@ impl Docs {
 
     /// Whether a formula stands there: signs of mathematics, or code with operators.
     pub fn has_formula(&self) -> bool {
-        self.prose.contains(['Σ', 'Π', '√', '·', '½', '²', 'ˣ', 'σ', '≤', '≥', '≠', '→'])
-            || self.prose.contains(" = ")
-            || self.code().any(|code| code.contains(['=', '+', '/', '-', '|', '^', '<', '>', '(']))
+        const SIGNS: [char; 13] = ['Σ', 'Π', '√', '·', '½', '²', 'ˣ', 'σ', '≤', '≥', '≠', '→', '⌊'];
+        self.prose.contains(SIGNS)
+            || [" = ", " += ", " < ", " > "].iter().any(|sign| self.prose.contains(sign))
+            || self.code().any(|code| [" + ", " - ", " / "].iter().any(|sign| code.contains(sign)))
     }
 
     /// Whether shapes are stated.
@@ -143,6 +144,7 @@ mod tests {
     fn formula_shapes_and_source_are_told_from_words() {
         assert!(docs("`x / (1 + e⁻ˣ)`, elementwise").has_formula());
         assert!(docs("The Σ of all").has_formula());
+        assert!(!docs("`Tensor::sum(0)`, in `Vec<f32>`").has_formula());
         assert!(!docs("The sum of `x`.").has_formula());
         assert!(docs("`[n, c]`").has_shapes());
         assert!(!docs("The sum of [`x`].").has_shapes());

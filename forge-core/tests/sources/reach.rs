@@ -41,10 +41,10 @@ impl Sources {
         Sources(files.iter().map(|(path, text)| Source::parse(path, text)).collect())
     }
 
-    /// The types that implement one of these traits.
-    pub fn implementing(&self, traits: &[&str]) -> Vec<String> {
-        let all = self.0.iter().flat_map(|s| &s.implements);
-        all.filter(|(of, _)| traits.contains(&&**of)).map(|(_, name)| name.clone()).collect()
+    /// The types that implement a trait.
+    pub fn implementing(&self, of: &str) -> Vec<String> {
+        let all = self.0.iter().flat_map(|source| &source.implements);
+        all.filter(|(name, _)| name == of).map(|(_, name)| name.clone()).collect()
     }
 
     /// The modules that are public from the crate's root on.

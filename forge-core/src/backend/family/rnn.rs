@@ -102,8 +102,8 @@ pub struct GruOut<T = Tensor> {
 /// assert_eq!(c0.unwrap().item()?, 0.25);
 ///
 /// let (w, b) = (full(0.0, &[3, 1])?, full(0.0, &[3])?);
-/// let args = GruArgs { x, h0: full(8.0, &[1, 1])?, w_ih: w.clone(), w_hh: w, b_ih: b.clone(), b_hh: b, lengths: Some([1].into()),
-///     reverse: false };
+/// let args = GruArgs { x, h0: full(8.0, &[1, 1])?, w_ih: w.clone(), w_hh: w, b_ih: b.clone(), b_hh: b,
+///     lengths: Some([1].into()), reverse: false };
 /// let (GruOut { y, h_n }, saved) = device.rnn().gru(&args, true)?;
 /// assert_eq!((y.to_vec::<f64>()?, h_n.item()?), (vec![4.0, 0.0], 4.0)); // the sample has one step
 /// let arrive = GruOut { y: None, h_n: Some(full(1.0, &[1, 1])?) };

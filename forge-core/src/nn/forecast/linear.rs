@@ -5,6 +5,8 @@ use crate::{Cx, Error, Result, Tensor, parameters};
 /// Trend and season of a sequence, each continued by one linear map over time that all features share: Zeng and others,
 /// *Are transformers effective for time series forecasting?*, AAAI 2023.
 ///
+/// `[batch, lookback, features]` → `[batch, horizon, features]`: y = W₁ (x - trend) + b₁ + W₂ trend + b₂ over time.
+///
 /// ```
 /// use forge_core::{nn::{DLinear, Init, Module}, Cx, DType, Device, Tensor};
 /// let model = DLinear::new(&Init::new(0), 96, 24, 25)?;

@@ -28,7 +28,7 @@ methods! {
     /// When elements are integers.
     pub fn square = Square;
 
-    /// `|x|`, elementwise; the shape stays. The derivative at 0 is 0.
+    /// `y = |x|`, elementwise; the shape stays. The derivative at 0 is 0.
     ///
     /// ```
     /// use forge_core::Tensor;
@@ -106,7 +106,7 @@ methods! {
     /// When elements are integers.
     pub fn sigmoid = Sigmoid;
 
-    /// `max(x, 0)`, elementwise; the shape stays. The derivative at 0 is 0. Nair and Hinton, ICML 2010.
+    /// `y = max(x, 0)`, elementwise; the shape stays. The derivative at 0 is 0. Nair and Hinton, ICML 2010.
     ///
     /// ```
     /// use forge_core::Tensor;
@@ -275,7 +275,8 @@ methods! {
     /// When elements are integers.
     pub fn gelu = Gelu;
 
-    /// `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`, elementwise; the shape stays. The approximation of [`Tensor::gelu`] in the same paper, 2016.
+    /// `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`, elementwise; the shape stays. The approximation of
+    /// [`Tensor::gelu`] in the same paper, 2016.
     ///
     /// ```
     /// use forge_core::Tensor;
