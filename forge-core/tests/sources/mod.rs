@@ -12,6 +12,8 @@ pub enum Kind {
     Function,
     Type,
     Trait,
+    /// Exported, so that it is at the crate's root.
+    Macro,
     Other,
 }
 
@@ -77,7 +79,7 @@ impl Source {
         let mut owners: Vec<(String, String)> = Vec::new();
         let mut docs: Vec<String> = Vec::new();
         let mut own: Vec<String> = Vec::new();
-        let (mut attribute, mut exported) = (false, false);
+        let (mut attribute, mut exported) = (0_usize, false);
         // The line after a head of several lines.
         let mut inside = 0;
         for (i, line) in lines.iter().enumerate() {
@@ -91,9 +93,12 @@ impl Source {
                 docs.push(doc.strip_prefix(' ').unwrap_or(doc).to_owned());
                 continue;
             }
-            // Attributes and comments may stand between docs and item, an attribute on several lines.
-            if attribute || text.starts_with("#[") || text.starts_with("$(#[") || text.starts_with("//") {
-                attribute = !text.starts_with("//") && !text.ends_with(']');
+            // Attributes and comments may stand between docs and item, an attribute on several lines: until its brackets close.
+            if attribute > 0 || text.starts_with("#[") || text.starts_with("$(#[") || text.starts_with("//") {
+                if !text.starts_with("//") {
+                    attribute += text.matches('[').count();
+                    attribute = attribute.saturating_sub(text.matches(']').count());
+                }
                 exported |= text == "#[macro_export]";
                 continue;
             }
@@ -161,12 +166,13 @@ impl Source {
             "fn" => Kind::Function,
             "struct" | "enum" | "union" => Kind::Type,
             "trait" => Kind::Trait,
-            "type" | "const" | "static" | "macro_rules!" => Kind::Other,
+            "type" | "const" | "static" => Kind::Other,
+            "macro_rules!" => Kind::Macro,
             "mod" => return self.modules.push(word(rest).to_owned()),
             _ => return,
         };
         // A macro's function has its name from the macro's rows.
-        if rest.starts_with('$') || (kind == Kind::Other && of_trait) {
+        if rest.starts_with('$') {
             return;
         }
         let returns = text.rsplit_once(" -> ").map_or("", |(_, returned)| returned);
@@ -346,6 +352,23 @@ pub trait Rule:
     + Sync
 {
     fn step(&self) -> Result<()>;
+    const NAME: &'static str;
+}
+
+#[macro_export]
+macro_rules! of_users {
+    ($type:ty) => {
+        /// An enum.
+        pub enum Kind {
+            $(#[doc = $formula] $name,)*
+        }
+
+        impl Kind {
+            /// The formula.
+            pub fn formula(self) {
+            }
+        }
+    };
 }
 
 macro_rules! methods {
@@ -380,7 +403,11 @@ fn private() {
             ("size", Some("Layer"), 26, Kind::Function, false),
             ("Rule", None, 35, Kind::Trait, false),
             ("step", Some("Rule"), 39, Kind::Function, true),
-            ("square", Some("Tensor"), 52, Kind::Function, false),
+            ("NAME", Some("Rule"), 40, Kind::Other, false),
+            ("of_users", None, 44, Kind::Macro, false),
+            ("Kind", None, 47, Kind::Type, false),
+            ("formula", Some("Kind"), 53, Kind::Function, false),
+            ("square", Some("Tensor"), 69, Kind::Function, false),
         ];
         assert_eq!(found, wanted);
         assert_eq!(source.items[0].docs.text(), "Docs of it.");

@@ -87,7 +87,7 @@ impl Sources {
             for item in &source.items {
                 let owner = item.owner.as_ref().map(|name| self.owner(source, name, &free));
                 let (can, of_owner) = match owner {
-                    None => (free.contains(&(&*source.path, &*item.name)), None),
+                    None => (item.kind == Kind::Macro || free.contains(&(&*source.path, &*item.name)), None),
                     Some(docs) => {
                         (docs.is_some() || (of_macro(item) && !under(&source.module, except)), docs)
                     }
