@@ -23,8 +23,8 @@ pub enum PoolKind {
 /// use forge_core::backend::{Parts, Span};
 /// let thirds = Parts::Adaptive([1, 3]);
 /// assert_eq!(thirds.counts(), [1, 3]);
-/// let columns = thirds.spans(1, 4); // 0 and 1, 1 and 2, 2 and 3
-/// assert_eq!(columns[1], Span { first: 1, step: 1, len: 2, padded_len: 2 });
+/// let mut columns = thirds.spans(1, 4).into_iter(); // 0 and 1, 1 and 2, 2 and 3
+/// assert_eq!(columns.nth(1).unwrap(), Span { first: 1, step: 1, len: 2, padded_len: 2 });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parts {
