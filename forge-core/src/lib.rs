@@ -7,7 +7,7 @@
 //! - [`nn`]: layers and models; [`optim`]: optimizers; [`metric`]: how well a model does;
 //! - [`learn`]: the learner with callbacks and listeners, over [`data`] batches;
 //! - [`checkpoint`] and [`npy`]: weights and arrays in files;
-//! - [`history`]: what a run leaves behind, for reports;
+//! - [`history`]: what a run leaves behind, for reports; [`profile`]: where its time goes;
 //! - [`backend`] and [`ops`]: what a device does, and the table of operations that the verification harness walks.
 //!
 //! A training loop by hand; [`learn::Learner`] is one with validation, callbacks and checkpoints:
@@ -53,6 +53,7 @@ pub mod npy;
 pub mod ops;
 pub mod optim;
 mod pattern;
+pub mod profile;
 pub mod rng;
 mod tensor;
 

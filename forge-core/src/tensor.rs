@@ -256,6 +256,11 @@ impl Tensor {
         self.track.is_some()
     }
 
+    /// Whether both are views of one storage.
+    pub(crate) fn is_view_of(&self, other: &Tensor) -> bool {
+        Shared::same(&self.storage, &other.storage)
+    }
+
     /// The same value, unknown to any tape: gradients stop here.
     ///
     /// See [`Tensor::is_tracked`].

@@ -21,9 +21,11 @@ mod html;
 mod names;
 mod number;
 mod page;
+mod profile;
 
 pub use error::ReportError;
 pub use figure::NamedFigure;
+pub use profile::{profile_summary, profile_table};
 
 use forge_core::history::{FitHistory, Notebook};
 use jiff::Timestamp;
@@ -97,7 +99,8 @@ impl Report {
     ///
     /// A figure whose history contradicts itself is left out; the page says why.
     pub fn figures(&self) -> Vec<NamedFigure> {
-        figure::draw_all(&self.notebook).into_iter().flatten().flatten().flatten().collect()
+        let drawn = figure::draw_all(&self.notebook);
+        drawn.cells.into_iter().flatten().chain([drawn.profile]).flatten().flatten().collect()
     }
 }
 

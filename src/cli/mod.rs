@@ -7,6 +7,7 @@ mod ls;
 mod new;
 mod open;
 mod predict;
+mod profile;
 mod progress;
 mod report;
 mod run;
@@ -120,6 +121,10 @@ struct RunArgs {
     /// Train only a few steps, to see that every cell runs.
     #[arg(long)]
     smoke: bool,
+    /// Record time, GFLOP/s and memory of every cell, layer and operation: the longest are printed, all are in the report
+    /// and in `profile.json` of the run directory. The numbers of the run stay the same.
+    #[arg(long)]
+    profile: bool,
     /// Open the report in the browser.
     #[arg(long)]
     open: bool,

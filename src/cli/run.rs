@@ -31,6 +31,7 @@ pub fn run(run: &RunArgs, cli: &Cli, registry: &Registry) -> Exit {
         fresh: run.fresh,
         strict: run.strict,
         smoke: run.smoke,
+        profile: run.profile,
         interrupt,
         subscriber: Some(if cli.json { progress::json() } else { progress::people() }),
         render: &render,
@@ -49,6 +50,14 @@ pub fn run(run: &RunArgs, cli: &Cli, registry: &Registry) -> Exit {
         );
     }
     if !cli.json {
+        // Of several seeds, each has its own in its run directory.
+        if let Some(dir) = finished.dir.as_ref().filter(|_| run.profile) {
+            match dir.profile() {
+                Ok(Some(profile)) => super::profile::print(&profile, &dir.path().join("profile.json")),
+                Ok(None) => {}
+                Err(error) => terminal::error(&format!("warning: {error}")),
+            }
+        }
         if let Some(verdict) = &finished.verdict {
             terminal::line(verdict);
         }

@@ -2,7 +2,7 @@ use super::Param;
 use super::tape::Tape;
 use crate::backend::Shared;
 use crate::rng::Stream;
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result, Tensor, profile};
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 
@@ -148,6 +148,7 @@ impl Cx {
     /// # Errors
     /// Those of `body`, with `name` before their path.
     pub fn within<T>(&self, name: &str, body: impl FnOnce(&Cx) -> Result<T>) -> Result<T> {
+        let _layer = profile::layer(name);
         let before = {
             let mut path = self.path.borrow_mut();
             let before = path.len();

@@ -2,7 +2,7 @@ use super::Parameters;
 use super::tape::{Tape, accumulate};
 use super::{Param, ParamId};
 use crate::backend::Shared;
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result, Tensor, profile};
 
 /// Gradients by parameter and by tracked input.
 ///
@@ -94,6 +94,7 @@ impl Grads {
     /// # Errors
     /// When two gradients of a parameter differ in shape.
     pub fn add(&mut self, mut later: Grads) -> Result<()> {
+        let _stage = profile::stage("gradients");
         for (id, leaf) in later.params.drain(..) {
             let Some(gradient) = later.leaves.get_mut(leaf as usize).and_then(Option::take) else { continue };
             let known = self.params.iter().find(|(known, _)| *known == id).map(|(_, leaf)| *leaf as usize);
@@ -163,6 +164,7 @@ impl Grads {
     /// # Errors
     /// When a device fails.
     pub fn clip_norm(&mut self, limit: f64) -> Result<f64> {
+        let _stage = profile::stage("gradients");
         let norm = self.norm()?;
         let factor = limit / (norm + 1e-6);
         if factor < 1.0 {
@@ -186,6 +188,7 @@ impl Grads {
     }
 
     fn each(&mut self, change: impl Fn(&mut Tensor) -> Result<()>) -> Result<()> {
+        let _stage = profile::stage("gradients");
         for (_, leaf) in &self.params {
             if let Some(Some(grad)) = self.leaves.get_mut(*leaf as usize) {
                 change(grad)?;

@@ -6,7 +6,7 @@
 use super::{Cx, Grads, ParamId};
 use crate::backend::{Pooled, Rooms, Shared};
 use crate::layout::Layout;
-use crate::{Error, ErrorKind, Result, Tensor};
+use crate::{Error, ErrorKind, Result, Tensor, profile};
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -150,6 +150,8 @@ struct Node {
     first_operand: u32,
     first_result: u32,
     results: u32,
+    /// Of a recorded operation, its number in the profile.
+    profiled: u32,
     step: Box<dyn Step>,
 }
 
@@ -178,13 +180,13 @@ pub(super) struct Arena {
 
 impl Arena {
     /// Adds a node whose operands are listed already.
-    fn push<B: Backward>(&mut self, first_operand: u32, results: u32, backward: B) {
+    fn push<B: Backward>(&mut self, first_operand: u32, results: u32, profiled: u32, backward: B) {
         let first_result = self.values;
         self.values += results;
         match self.nodes.get_mut(self.used) {
             Some(node) => {
-                (node.first_operand, node.first_result, node.results) =
-                    (first_operand, first_result, results);
+                (node.first_operand, node.first_result, node.results, node.profiled) =
+                    (first_operand, first_result, results, profiled);
                 match node.step.as_any().downcast_mut::<Option<B>>() {
                     Some(step) => *step = Some(backward),
                     None => node.step = Box::new(Some(backward)),
@@ -192,7 +194,7 @@ impl Arena {
             }
             None => {
                 let step = Box::new(Some(backward));
-                self.nodes.push(Node { first_operand, first_result, results, step });
+                self.nodes.push(Node { first_operand, first_result, results, profiled, step });
             }
         }
         self.used += 1;
@@ -213,6 +215,7 @@ impl Arena {
 
     /// The derivatives from the last to the first, each run if a gradient has arrived at a result of it.
     fn run(&mut self) -> Result<()> {
+        let _backward = profile::backward();
         while let Some(last) = self.used.checked_sub(1) {
             self.used = last;
             let node = &mut self.nodes[last];
@@ -223,6 +226,7 @@ impl Arena {
                 let operands = &self.operands[node.first_operand as usize..];
                 node.step.run(Incoming(&mut *results), &mut Outgoing { operands, slots: before })?;
                 results.iter_mut().for_each(|result| *result = None);
+                profile::derived(node.profiled);
             } else {
                 node.step.clear();
             }
@@ -350,6 +354,7 @@ pub(crate) fn record_all<B: Backward>(
     results: &mut [Tensor],
     backward: impl FnOnce(&dyn Fn(usize) -> bool) -> B,
 ) -> Result<()> {
+    let profiled = profile::done(op, operands, results);
     let mut tape: Option<&Shared<Tape>> = None;
     for track in operands.iter().filter_map(|t| t.track()) {
         match tape {
@@ -365,7 +370,7 @@ pub(crate) fn record_all<B: Backward>(
     }
     let (first_operand, first_result) = (arena.operands.len() as u32, arena.values);
     arena.operands.extend(operands.iter().map(|t| t.track().map_or(UNTRACKED, Track::value)));
-    arena.push(first_operand, results.len() as u32, backward);
+    arena.push(first_operand, results.len() as u32, profiled, backward);
     drop(arena);
     for (value, result) in (first_result..).zip(results) {
         result.set_track(Track { tape: tape.clone(), value });

@@ -1,7 +1,7 @@
 use super::prefetch::{Slots, Stop};
 use super::{Batch, Dataset};
 use crate::rng::Stream;
-use crate::{Device, Error, Result};
+use crate::{Device, Error, Result, profile};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The batches of a dataset in an order, gathered as they are asked for or ahead of it.
@@ -137,6 +137,7 @@ impl Iterator for Batches<'_> {
     type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Result<Batch>> {
+        let _stage = profile::stage("data");
         match &mut self.0 {
             Source::Ahead(slots) => slots.0.take(),
             Source::OneByOne { loader, next } => {

@@ -7,6 +7,7 @@ mod event;
 mod fit;
 mod forecast;
 mod notebook;
+mod profile;
 mod series;
 
 pub use event::{Event, StopReason};
@@ -16,4 +17,5 @@ pub use notebook::{
     AssertOutcome, CellRecord, CellState, Fact, HeatLayer, Heatmap, Level, Notebook, Notice, Output,
     SourceRecord, Table, Verdict,
 };
+pub use profile::{CellProfile, Cost, Profile, ProfileRow, RunProfile};
 pub use series::{SeriesOverview, TimeAxis};

@@ -1,4 +1,6 @@
-use super::{EpochRecord, FitHistory, Forecasts, Score, SeriesOverview, SkillTable, StopReason, TimeAxis};
+use super::{
+    EpochRecord, FitHistory, Forecasts, RunProfile, Score, SeriesOverview, SkillTable, StopReason, TimeAxis,
+};
 use serde::{Deserialize, Serialize};
 
 /// How good or bad a piece of news is.
@@ -317,6 +319,9 @@ pub struct Notebook {
     pub sources: Vec<SourceRecord>,
     /// Version, machine, threads, seeds.
     pub environment: Vec<Fact>,
+    /// Where the time went, of a run that was profiled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<RunProfile>,
     /// The resolved spec, every default filled in, as YAML; empty when there is none.
     pub resolved_spec: String,
     /// The exact command that runs this again; empty when there is none.
@@ -335,6 +340,7 @@ impl Notebook {
             cells: Vec::new(),
             sources: Vec::new(),
             environment: Vec::new(),
+            profile: None,
             resolved_spec: String::new(),
             reproduce: String::new(),
         }

@@ -5,7 +5,7 @@ use crate::data::{Batch, Batches, Dataset, Loader};
 use crate::history::Event;
 use crate::nn::Module;
 use crate::optim::{Ema, Optimizer};
-use crate::{Cx, Device, Error, ErrorKind, Grads, Result, Tensor};
+use crate::{Cx, Device, Error, ErrorKind, Grads, Result, Tensor, profile};
 use std::sync::atomic::Ordering;
 
 impl Learner {
@@ -87,11 +87,14 @@ impl Learner {
     }
 
     fn batch_loss(&self, cx: &Cx, model: &dyn Module, batch: &Batch) -> Result<Tensor> {
-        batch.loss(&model.forward(cx, &batch.x)?, &self.loss)
+        let output = model.forward(cx, &batch.x)?;
+        let _stage = profile::stage("loss");
+        batch.loss(&output, &self.loss)
     }
 
     /// The mean loss over a dataset, without training.
     pub(super) fn evaluate(&self, model: &dyn Module, data: &dyn Dataset) -> Result<f64> {
+        let _stage = profile::stage("validation");
         let loader = Loader::new(data, self.batch_size)?.on(&self.device).prefetch(self.prefetch);
         loader.run(|batches| {
             let mut all = Mean::default();
@@ -141,6 +144,7 @@ fn finite(ok: bool, what: &str, step: u64) -> Result<()> {
 /// # Errors
 /// When there is no sample or a batch fails.
 pub fn predict(model: &dyn Module, data: &dyn Dataset, batch_size: usize, device: &Device) -> Result<Tensor> {
+    let _stage = profile::stage("prediction");
     let loader = Loader::new(data, batch_size.max(1))?.on(device);
     let outputs = loader.run(|batches| {
         batches.map(|batch| model.forward(&Cx::infer(), &batch?.x)).collect::<Result<Vec<_>>>()

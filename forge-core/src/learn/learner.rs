@@ -3,7 +3,7 @@ use crate::data::Dataset;
 use crate::history::{EpochRecord, Event, FitHistory, StopReason};
 use crate::nn::Module;
 use crate::optim::{Ema, Optimizer};
-use crate::{Device, Error, Result, Tensor};
+use crate::{Device, Error, Result, Tensor, profile};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -311,6 +311,7 @@ impl Learner {
                 let mut state =
                     State { model: &mut *model, optimizer, record: &mut record, outlet, best_epoch };
                 let mut stop = None;
+                let _stage = profile::stage("callbacks");
                 for callback in &mut callbacks {
                     if let Flow::Stop(message) = callback.epoch_end(&mut state)? {
                         stop.get_or_insert(message);
@@ -326,6 +327,7 @@ impl Learner {
             if let Some(message) = stop {
                 history.stop = StopReason::Callback { message };
             }
+            let _stage = profile::stage("callbacks");
             let snapshot = self.snapshot(&history, model, optimizer, &ema, &callbacks);
             for callback in &mut callbacks {
                 callback.epoch_recorded(&snapshot, outlet)?;

@@ -4,6 +4,7 @@ use super::sample::{Checks, ErrorSample, Input, Operation, Sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{AttentionArgs, Binary, Saved, reference};
 use crate::layout::{Dims, broadcast};
+use crate::profile::{self, Call, count};
 use crate::rng::Stream;
 use crate::{DType, Device, Error, ErrorKind, Result, Tensor};
 
@@ -75,6 +76,7 @@ impl Backward for AttentionBackward {
 /// When the shapes do not fit, there is no key, or the dropout rate is not in [0, 1).
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, how: &Attend) -> Result<Tensor> {
     const OP: &str = "attention";
+    let _operation = profile::operation(OP, None);
     q.check_alike(OP, k)?;
     q.check_alike(OP, v)?;
     let (&[batch, heads, time, dim], &[.., source, width]) = (q.shape(), v.shape()) else {
@@ -114,7 +116,10 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, how: &Attend) -> Result<Ten
     let operands: Vec<&Tensor> = [q, k, v].into_iter().chain(&mask).collect();
     let keep = operands.iter().any(|t| t.is_tracked());
     let (out, saved) = q.device().attention().attention(&args, keep)?;
-    let Some(saved) = saved else { return Ok(out) };
+    let Some(saved) = saved else {
+        profile::done(OP, &operands, std::slice::from_ref(&out));
+        return Ok(out);
+    };
     let [out] = record(OP, &operands, [out], |_| AttentionBackward { args, saved })?;
     Ok(out)
 }
@@ -139,6 +144,16 @@ fn additive(mask: &Tensor, q: &Tensor, scores: &Dims) -> Result<Tensor> {
     // ln 1 = 0 shows a key, ln 0 = -∞ hides it.
     let mask = mask.to_dtype(q.dtype())?;
     mask.binary(Binary::Ne, &Tensor::scalar_like(0.0, &mask)?)?.log()
+}
+
+/// The products q kᵀ and p v; backward, those with the gradient of each operand and of p. What a mask leaves out counts.
+pub fn flops(call: &Call) -> [f64; 2] {
+    let source = call.operand(1).get(2).map_or(0.0, |&n| n as f64);
+    let scores = 2.0 * count(call.operand(0)) * source;
+    let values = 2.0 * count(call.result(0)) * source;
+    let of_scores = call.wants(0) + call.wants(1);
+    let shares = if of_scores > 0.0 { values } else { 0.0 };
+    [scores + values, scores * of_scores + values * call.wants(2) + shares]
 }
 
 pub const OPERATION: Operation =

@@ -4,7 +4,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record_all};
 use crate::backend::{Arg, Binary, for_each_binary, reference};
 use crate::layout::{Dims, broadcast};
-use crate::{ErrorKind, Result, Tensor};
+use crate::{ErrorKind, Result, Tensor, profile};
 
 /// What the derivative by an operand is computed from: the left operand, the right one.
 fn reads(op: Binary, side: usize) -> [bool; 2] {
@@ -100,6 +100,7 @@ impl Tensor {
             Tensor::elementwise(device, dtype, [a, b], |[a, b], out| device.binary(op, a, b, out))?
         };
         if op.compares() {
+            profile::done(name, &[self, other], std::slice::from_ref(&out));
             return Ok(out);
         }
         let result = std::slice::from_mut(&mut out);

@@ -4,6 +4,7 @@ use super::image::{check_count, check_positive, check_rank, lower, raise, rows_a
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{Conv, ConvArgs, Saved, Unary, UnaryKind, Window, reference};
+use crate::profile::{self, Call, bilinear, count};
 use crate::{Error, Result, Tensor};
 
 /// What a convolution does at the edges of its operand.
@@ -170,6 +171,7 @@ pub fn convolve<const D: usize>(
     bias: Option<&Tensor>,
     options: &ConvOptions<D>,
 ) -> Result<Tensor> {
+    let _operation = profile::operation(op, options.activation.map(|a| a.kind.name()));
     check_operands::<D>(op, [x, weight], bias, options.groups, false)?;
     let kernel = std::array::from_fn(|d| weight.shape()[2 + d]);
     let window = options.window(op, kernel)?;
@@ -202,10 +204,19 @@ pub fn convolve<const D: usize>(
     let keep = operands.iter().any(|t| t.is_tracked());
     let (y, saved) = x.device().conv().conv(&args, keep)?;
     let y = lower::<D>(y)?;
-    let Some(saved) = saved else { return Ok(y) };
+    let Some(saved) = saved else {
+        profile::done(op, &operands, std::slice::from_ref(&y));
+        return Ok(y);
+    };
     let backward = ConvBackward::<D> { args, saved, transposed: false };
     let [y] = record(op, &operands, [y], |_| backward)?;
     Ok(y)
+}
+
+/// Two for each element of the result and of the part of the weight that makes its channel; padding counts.
+pub fn flops(call: &Call) -> [f64; 2] {
+    let kernel = call.operand(1).get(1..).map_or(0.0, count);
+    bilinear(call, 2.0 * count(call.result(0)) * kernel)
 }
 
 impl Tensor {

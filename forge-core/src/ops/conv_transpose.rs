@@ -5,6 +5,7 @@ use super::image::{check_count, check_positive};
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::record;
 use crate::backend::{ConvArgs, Unary, UnaryKind, Window, reference};
+use crate::profile::{self, Call, bilinear, count};
 use crate::{Error, Result, Tensor};
 
 /// The settings of a transposed convolution: those of the convolution whose transpose it is. The default is PyTorch's.
@@ -99,6 +100,7 @@ impl Tensor {
         bias: Option<&Tensor>,
         options: &ConvTransposeOptions,
     ) -> Result<Tensor> {
+        let _operation = profile::operation(OP, options.activation.map(|a| a.kind.name()));
         check_operands::<2>(OP, [self, weight], bias, options.groups, true)?;
         let size = |t: &Tensor| [t.shape()[2], t.shape()[3]];
         let (window, output) = options.sizes(size(weight), size(self))?;
@@ -116,11 +118,20 @@ impl Tensor {
         let operands: Vec<&Tensor> = [self, weight].into_iter().chain(bias).collect();
         let keep = operands.iter().any(|t| t.is_tracked());
         let (y, saved) = self.device().conv().conv_transpose(&args, keep)?;
-        let Some(saved) = saved else { return Ok(y) };
+        let Some(saved) = saved else {
+            profile::done(OP, &operands, std::slice::from_ref(&y));
+            return Ok(y);
+        };
         let backward = ConvBackward::<2> { args, saved, transposed: true };
         let [y] = record(OP, &operands, [y], |_| backward)?;
         Ok(y)
     }
+}
+
+/// Two for each element of the operand and of the part of the weight that takes its channel.
+pub fn flops(call: &Call) -> [f64; 2] {
+    let kernel = call.operand(1).get(1..).map_or(0.0, count);
+    bilinear(call, 2.0 * count(call.operand(0)) * kernel)
 }
 
 pub const OPERATION: Operation = Operation {

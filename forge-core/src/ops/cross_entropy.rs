@@ -4,7 +4,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::reference::{self, Truth};
 use crate::backend::{CrossEntropyArgs, Saved, Targets};
-use crate::{DType, Device, Error, ErrorKind, Result, Tensor};
+use crate::{DType, Device, Error, ErrorKind, Result, Tensor, profile};
 
 /// How much each class and each row counts in a loss over classes.
 ///
@@ -82,6 +82,7 @@ impl Tensor {
         if !(0.0..=1.0).contains(smoothing) {
             return Err(Error::argument(OP, format!("smoothing {smoothing} is not in [0, 1]")));
         }
+        let _operation = profile::operation(OP, None);
         let logits = in_rows(OP, self)?;
         check_weight(OP, &logits, weight.as_ref())?;
         let shares;
@@ -103,7 +104,10 @@ impl Tensor {
         let args = CrossEntropyArgs { logits: logits.detach(), targets, weight, smoothing: *smoothing };
         let keep = operands.iter().any(|t| t.is_tracked());
         let (loss, saved) = args.logits.device().loss().cross_entropy(&args, keep)?;
-        let Some(saved) = saved else { return Ok(loss) };
+        let Some(saved) = saved else {
+            profile::done(OP, &operands, std::slice::from_ref(&loss));
+            return Ok(loss);
+        };
         let [loss] = record(OP, &operands, [loss], |_| CrossEntropyBackward { args, saved })?;
         Ok(loss)
     }

@@ -4,7 +4,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{Along, reference};
 use crate::layout::{Dims, Layout};
-use crate::{DType, Error, Result, Tensor};
+use crate::{DType, Error, Result, Tensor, profile};
 
 struct EmbeddingBackward {
     /// Row numbers, repeated for every column: `[count, width]`.
@@ -57,6 +57,7 @@ impl Tensor {
                 format!("the padding row {row} is outside the {rows} rows"),
             ));
         }
+        let _operation = profile::operation("embedding", None);
         index.check_index("embedding", self)?;
         let shape = Dims::new("embedding", &[index.shape(), &[width]].concat())?;
         let count = index.count();

@@ -1,9 +1,10 @@
 //! `gru`: a whole sequence as one node of the tape.
 
-use super::recurrent::{Case, check};
+use super::recurrent::{Case, check, products};
 use super::sample::{Checks, ErrorSample, Input, Operation, Sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{GruArgs, GruOut, Saved, reference};
+use crate::profile::{self, Call};
 use crate::{Error, Result, Tensor};
 
 struct GruBackward {
@@ -57,6 +58,7 @@ impl Backward for GruBackward {
 /// # Errors
 /// When a shape does not fit the others, the sequence is empty, or a length is more than the sequence's.
 pub fn gru(operands: &GruArgs) -> Result<GruOut> {
+    let _operation = profile::operation("gru", None);
     let GruArgs { x, h0, w_ih, w_hh, b_ih, b_hh, lengths, reverse } = operands;
     let all = [x, h0, w_ih, w_hh, b_ih, b_hh];
     let names = ["x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"];
@@ -65,9 +67,19 @@ pub fn gru(operands: &GruArgs) -> Result<GruOut> {
     let args = GruArgs { x, h0, w_ih, w_hh, b_ih, b_hh, lengths: lengths.clone(), reverse: *reverse };
     let keep = all.iter().any(|t| t.is_tracked());
     let (GruOut { y, h_n }, saved) = args.x.device().rnn().gru(&args, keep)?;
-    let Some(saved) = saved else { return Ok(GruOut { y, h_n }) };
+    let Some(saved) = saved else {
+        let results = [y, h_n];
+        profile::done("gru", &all, &results);
+        let [y, h_n] = results;
+        return Ok(GruOut { y, h_n });
+    };
     let [y, h_n] = record("gru", &all, [y, h_n], |_| GruBackward { args, saved })?;
     Ok(GruOut { y, h_n })
+}
+
+/// The products of a sequence, whose weights are operands 2 and 3.
+pub fn flops(call: &Call) -> [f64; 2] {
+    products(call, 2)
 }
 
 pub const OPERATION: Operation = Operation {

@@ -4,6 +4,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{Binary, Gemm, Keep, Unary, UnaryKind, reference};
 use crate::layout::Dims;
+use crate::profile::{self, Call, bilinear, count};
 use crate::{Error, Result, Tensor};
 
 struct LinearBackward {
@@ -59,6 +60,7 @@ impl Tensor {
     /// # Errors
     /// When the shapes do not fit, or types or devices differ, or the activation is of another kind.
     pub fn linear(&self, weight: &Tensor, bias: &Tensor, activation: Option<Unary>) -> Result<Tensor> {
+        let _operation = profile::operation("linear", activation.map(|a| a.kind.name()));
         [weight, bias].iter().try_for_each(|t| self.check_alike("linear", t))?;
         let features = self.shape().last().copied();
         let &[outputs, inputs] = weight.shape() else {
@@ -106,6 +108,12 @@ impl Tensor {
         })?;
         Ok(out)
     }
+}
+
+/// Two for each weight and row.
+pub fn flops(call: &Call) -> [f64; 2] {
+    let inputs = call.operand(1).last().map_or(0.0, |&n| n as f64);
+    bilinear(call, 2.0 * count(call.result(0)) * inputs)
 }
 
 pub const OPERATION: Operation = Operation { name: "linear", formula: "act(x Wᵀ + b)", samples, errors };

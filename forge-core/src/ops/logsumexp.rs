@@ -4,7 +4,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{Reduce, reference};
 use crate::layout::Dims;
-use crate::{DType, Result, Tensor};
+use crate::{DType, Result, Tensor, profile};
 
 struct LogsumexpBackward {
     x: Tensor,
@@ -38,6 +38,7 @@ impl Tensor {
     pub fn logsumexp(&self, axes: &[usize], keep: bool) -> Result<Tensor> {
         self.check_float("logsumexp", "convert with `.to_dtype(DType::F32)`")?;
         let (shape, kept) = self.shapes_without("logsumexp", axes)?;
+        let _operation = profile::operation("logsumexp", None);
         let x = self.detach();
         // A largest element that is infinite leaves nothing to subtract.
         let limit = if self.dtype() == DType::F32 { f64::from(f32::MAX) } else { f64::MAX };

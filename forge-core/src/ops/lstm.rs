@@ -1,9 +1,10 @@
 //! `lstm`: a whole sequence as one node of the tape.
 
-use super::recurrent::{Case, check};
+use super::recurrent::{Case, check, products};
 use super::sample::{Checks, ErrorSample, Input, Operation, Sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{LstmArgs, LstmOut, Saved, reference};
+use crate::profile::{self, Call};
 use crate::{Error, Result, Tensor};
 
 struct LstmBackward {
@@ -58,6 +59,7 @@ impl Backward for LstmBackward {
 /// # Errors
 /// When a shape does not fit the others, the sequence is empty, or a length is more than the sequence's.
 pub fn lstm(operands: &LstmArgs) -> Result<LstmOut> {
+    let _operation = profile::operation("lstm", None);
     let LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse } = operands;
     let all = [x, h0, c0, w_ih, w_hh, b_ih, b_hh];
     let names = ["x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh"];
@@ -67,9 +69,19 @@ pub fn lstm(operands: &LstmArgs) -> Result<LstmOut> {
     let args = LstmArgs { x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse: *reverse };
     let keep = all.iter().any(|t| t.is_tracked());
     let (LstmOut { y, h_n, c_n }, saved) = args.x.device().rnn().lstm(&args, keep)?;
-    let Some(saved) = saved else { return Ok(LstmOut { y, h_n, c_n }) };
+    let Some(saved) = saved else {
+        let results = [y, h_n, c_n];
+        profile::done("lstm", &all, &results);
+        let [y, h_n, c_n] = results;
+        return Ok(LstmOut { y, h_n, c_n });
+    };
     let [y, h_n, c_n] = record("lstm", &all, [y, h_n, c_n], |_| LstmBackward { args, saved })?;
     Ok(LstmOut { y, h_n, c_n })
+}
+
+/// The products of a sequence, whose weights are operands 3 and 4.
+pub fn flops(call: &Call) -> [f64; 2] {
+    products(call, 3)
 }
 
 pub const OPERATION: Operation = Operation {

@@ -4,6 +4,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::{Gemm, reference};
 use crate::layout::{Dims, MAX_RANK, broadcast};
+use crate::profile::{Call, bilinear, count};
 use crate::{Error, Result, Tensor};
 
 struct MatmulBackward {
@@ -99,6 +100,12 @@ fn product(a: &Tensor, b: &Tensor, shape: Dims) -> Result<Tensor> {
     let device = a.device().clone();
     let gemm = Gemm { a: a.arg(), b: b.arg(), alpha: 1.0, beta: 0.0, bias: None, activation: None };
     Tensor::build(&device, a.dtype(), shape, |out| device.gemm(gemm, out))
+}
+
+/// Two for each element of the product and of the dimension that is summed over.
+pub fn flops(call: &Call) -> [f64; 2] {
+    let inner = call.operand(0).last().map_or(0.0, |&n| n as f64);
+    bilinear(call, 2.0 * count(call.result(0)) * inner)
 }
 
 pub const OPERATION: Operation =

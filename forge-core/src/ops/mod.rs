@@ -58,6 +58,7 @@ mod unfold;
 mod var;
 mod where_;
 
+use crate::profile::Flops;
 pub use attention::{Attend, attention};
 pub use conv::{ConvOptions, Padding};
 pub use conv_transpose::ConvTransposeOptions;
@@ -73,6 +74,21 @@ pub(crate) use {
     conv::convolve,
     pool::slide,
 };
+
+/// The rule that counts the floating-point operations of an operation, beside it in its file; none of those that are bound
+/// by memory, whose bytes are counted.
+pub(crate) fn flops(name: &str) -> Option<Flops> {
+    Some(match name {
+        "attention" => attention::flops,
+        "conv1d" | "conv2d" => conv::flops,
+        "conv_transpose2d" => conv_transpose::flops,
+        "gru" => gru::flops,
+        "linear" => linear::flops,
+        "lstm" => lstm::flops,
+        "matmul" => matmul::flops,
+        _ => return None,
+    })
+}
 
 /// Every operation.
 ///

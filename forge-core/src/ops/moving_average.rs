@@ -4,7 +4,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::reference;
 use crate::layout::{Dims, Layout};
-use crate::{DType, Device, Error, ErrorKind, Result, Tensor};
+use crate::{DType, Device, Error, ErrorKind, Result, Tensor, profile};
 
 struct MovingAverageBackward {
     kernel: usize,
@@ -64,6 +64,7 @@ impl Tensor {
     /// # Errors
     /// When the shape is another, the sequence is empty, or `kernel` is 0.
     pub fn moving_average(&self, kernel: usize) -> Result<Tensor> {
+        let _operation = profile::operation("moving_average", None);
         if !self.dtype().is_float() {
             let hint = "convert with `.to_dtype(DType::F32)`";
             return Err(ErrorKind::DType { op: "moving_average", dtype: self.dtype(), hint }.into());

@@ -5,7 +5,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::reference::{self, Array};
 use crate::backend::{NormArgs, NormKind, NormOut, Saved, Scalar};
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result, Tensor, profile};
 
 struct NormBackward {
     args: NormArgs,
@@ -66,6 +66,7 @@ fn normalise(
     let statistics = given.map_or([None; 2], |g| g.map(Some));
     let parts =
         parts.into_iter().chain([("mean", statistics[0], affine), ("variance", statistics[1], affine)]);
+    let _operation = profile::operation(op, None);
     x.check_alike(op, x)?;
     for (name, tensor, wanted) in parts {
         let Some(tensor) = tensor else { continue };
@@ -91,7 +92,10 @@ fn normalise(
     let operands: Vec<&Tensor> = [Some(x), weight, bias].into_iter().flatten().collect();
     let keep = operands.iter().any(|t| t.is_tracked());
     let (out, saved) = x.device().norm().norm(&args, keep)?;
-    let Some(saved) = saved else { return Ok(out) };
+    let Some(saved) = saved else {
+        profile::done(op, &operands, std::slice::from_ref(&out.y));
+        return Ok(out);
+    };
     let [y] = record(op, &operands, [out.y], |_| NormBackward { args, saved })?;
     Ok(NormOut { y, ..out })
 }

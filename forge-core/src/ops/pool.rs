@@ -5,7 +5,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::reference::{self, Array};
 use crate::backend::{Parts, PoolArgs, PoolKind, Saved, Scalar, Window};
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result, Tensor, profile};
 
 /// The settings of pooling over `D` dimensions.
 ///
@@ -126,6 +126,7 @@ pub fn pool<const D: usize>(
     kind: PoolKind,
     parts: impl FnOnce([usize; 2]) -> Result<Parts>,
 ) -> Result<Tensor> {
+    let _operation = profile::operation(op, None);
     check_rank::<D>(op, x)?;
     x.check_alike(op, x)?;
     let raised = raise(&x.detach())?;
@@ -136,7 +137,10 @@ pub fn pool<const D: usize>(
     let args = PoolArgs { x: raised, kind, parts: parts(image)? };
     let (y, saved) = x.device().pool().pool(&args, x.is_tracked())?;
     let y = lower::<D>(y)?;
-    let Some(saved) = saved else { return Ok(y) };
+    let Some(saved) = saved else {
+        profile::done(op, &[x], std::slice::from_ref(&y));
+        return Ok(y);
+    };
     let [y] = record(op, &[x], [y], |_| PoolBackward::<D> { args, saved })?;
     Ok(y)
 }

@@ -1,5 +1,6 @@
 //! What recurrent layers over a sequence ask of their operands.
 
+use crate::profile::{Call, count};
 use crate::{Error, Result, Tensor};
 
 /// Checks the operands of `op` by name: x `[batch, time, features]`, then `states` of `[batch, hidden]`, then w_ih,
@@ -42,6 +43,17 @@ pub fn check(
         }
     }
     Ok(())
+}
+
+/// Floating-point operations of a recurrent layer whose input weights are operand `w_ih`, the recurrent ones the next: two
+/// for each weight, sample and time step. Backward, the state's gradient needs a product with the recurrent weights; each
+/// operand that wants a gradient needs one more. Steps beyond a sample's length count.
+pub fn products(call: &Call, w_ih: usize) -> [f64; 2] {
+    let steps: f64 = call.operand(0).iter().take(2).map(|&n| n as f64).product();
+    let [input, recurrent] = [w_ih, w_ih + 1].map(|i| 2.0 * steps * count(call.operand(i)));
+    let any = f64::from(call.operands.iter().any(|t| t.is_tracked()));
+    let of_weights = input * call.wants(w_ih) + recurrent * call.wants(w_ih + 1);
+    [input + recurrent, input * call.wants(0) + recurrent * any + of_weights]
 }
 
 /// Sizes, lengths and direction of a sample.

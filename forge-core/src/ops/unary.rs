@@ -5,7 +5,7 @@ mod methods;
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record_all};
 use crate::backend::{Keep, Unary, UnaryKind, for_each_unary, reference};
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result, Tensor, profile};
 
 struct UnaryBackward {
     op: Unary,
@@ -44,6 +44,7 @@ impl Tensor {
         let (device, dtype) = (self.device(), self.dtype());
         let mut out = Tensor::elementwise(device, dtype, [self.arg()], |[x], out| device.unary(op, x, out))?;
         if !self.is_tracked() {
+            profile::done(op.kind.name(), &[self], std::slice::from_ref(&out));
             return Ok(out);
         }
         let kept = match op.kind.keep() {

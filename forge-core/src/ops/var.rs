@@ -4,7 +4,7 @@ use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::reference;
 use crate::layout::Dims;
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result, Tensor, profile};
 
 struct VarBackward {
     x: Tensor,
@@ -83,6 +83,7 @@ impl Tensor {
                 ),
             ));
         }
+        let _operation = profile::operation(op, None);
         let (x, divisor) = (self.detach(), (count - correction) as f64);
         let mean = x.mean(axes, true)?;
         let mut out = (&x - &mean)?.square()?.sum(axes, true)?.mul_scalar(1.0 / divisor)?;

@@ -2,7 +2,7 @@
 
 use super::{Group, group::Groups};
 use crate::backend::{Optim, Slot};
-use crate::{Error, Grads, Param, Parameters, Result, Tensor};
+use crate::{Error, Grads, Param, Parameters, Result, Tensor, profile};
 
 /// Names of moments in a checkpoint.
 const ORDINALS: [&str; 3] = ["first", "second", "third"];
@@ -68,6 +68,7 @@ impl Base {
         count: usize,
         mut update: impl FnMut(&dyn Optim, &mut [Slot], Now) -> Result<()>,
     ) -> Result<()> {
+        let _stage = profile::stage("optimizer");
         grads.write_buffers(model)?;
         if !self.grouped {
             self.assign(model)?;

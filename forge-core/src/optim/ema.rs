@@ -1,4 +1,4 @@
-use crate::{Error, Param, Parameters, Result, Tensor};
+use crate::{Error, Param, Parameters, Result, Tensor, profile};
 
 /// An exponential moving average of a model's weights, which often does better on new data than the weights themselves.
 /// Polyak and Juditsky, *Acceleration of stochastic approximation by averaging*, 1992; the form is PyTorch's
@@ -58,6 +58,7 @@ impl Ema {
     /// # Errors
     /// When the model is not the one of earlier updates.
     pub fn update(&mut self, model: &dyn Parameters) -> Result<()> {
+        let _stage = profile::stage("average");
         let mut weights = Vec::with_capacity(self.average.len());
         model.visit(&mut String::new(), &mut |name, param| {
             if !param.is_buffer() {

@@ -101,6 +101,7 @@ pub(super) fn once(
         interrupt: &options.interrupt,
         strict: options.strict,
         smoke: options.smoke,
+        profile: None,
         values: Vec::new(),
         results: BTreeMap::new(),
         sources: Vec::new(),
@@ -111,6 +112,7 @@ pub(super) fn once(
     session.notebook.environment = environment.facts();
     session.notebook.reproduce.clone_from(&place.command);
     let outcome = session.begin(&environment);
+    let outcome = outcome.and_then(|()| if options.profile { session.begin_profile() } else { Ok(()) });
     let outcome = outcome.and_then(|()| caught("the run", || session.run_cells(planned)));
     let outcome = outcome.and_then(|()| session.finish_notebook());
     let written = caught("the report", || session.write(options.render));

@@ -8,6 +8,7 @@ mod fault;
 mod lock;
 mod options;
 mod plan;
+mod profile;
 mod seeds;
 mod session;
 mod size;

@@ -26,6 +26,8 @@ pub struct RunOptions<'a> {
     pub strict: bool,
     /// Whether to train only a few steps, to see that every cell runs.
     pub smoke: bool,
+    /// Whether to record where the time goes, by cell, layer and operation.
+    pub profile: bool,
     /// Set when the user wants the run to end.
     pub interrupt: Arc<AtomicBool>,
     /// Hears every event.
@@ -44,6 +46,7 @@ impl<'a> RunOptions<'a> {
             fresh: false,
             strict: false,
             smoke: false,
+            profile: false,
             interrupt: Arc::default(),
             subscriber: None,
             render,

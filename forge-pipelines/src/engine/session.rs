@@ -3,7 +3,7 @@
 use super::fault::caught;
 use super::options::Renderer;
 use super::plan::Planned;
-use super::{claims, lock, verdict};
+use super::{claims, lock, profile, verdict};
 use crate::cells::{CellRun, ShowParam, draw};
 use crate::failure::{Exit, Failure};
 use crate::registry::Registry;
@@ -31,6 +31,8 @@ pub(super) struct Session<'a> {
     pub interrupt: &'a Arc<AtomicBool>,
     pub strict: bool,
     pub smoke: bool,
+    /// Of a run that is profiled.
+    pub profile: Option<profile::Cells>,
     pub values: Vec<(String, Value)>,
     pub results: BTreeMap<String, Option<f64>>,
     pub sources: Vec<SourceRecord>,
@@ -56,6 +58,18 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Records where the time goes from here on. What cannot be recorded is no reason not to run.
+    pub fn begin_profile(&mut self) -> Result<(), Failure> {
+        match profile::Cells::start() {
+            Ok(cells) => self.profile = Some(cells),
+            Err(error) => {
+                let text = format!("the run has no profile: {error}");
+                self.notice(None, Notice { code: String::new(), level: Level::Note, text })?;
+            }
+        }
+        Ok(())
+    }
+
     pub fn run_cells(&mut self, planned: &Planned) -> Result<(), Failure> {
         let mut cells: Vec<CellSpec> = self.spec.cells.clone();
         if planned.evaluate_rest {
@@ -67,7 +81,9 @@ impl Session<'_> {
                 self.record(cell, CellState::Skipped, Vec::new());
                 continue;
             }
+            self.profile.iter_mut().for_each(|cells| cells.begin());
             failure = self.run_cell(cell).err();
+            self.profile.iter_mut().for_each(|cells| cells.end(cell));
         }
         match failure {
             Some(failure) => Err(failure),
@@ -247,6 +263,11 @@ impl Session<'_> {
         let cells = lock::resolve(self.spec, self.registry);
         dir.write_json("spec.lock.json", &lock::lock(self.spec, &cells, &self.states))?;
         dir.write_sources(&self.sources)?;
+        if let Some(cells) = self.profile.take() {
+            let profile = cells.finish();
+            dir.write_profile(&profile)?;
+            self.notebook.profile = Some(profile);
+        }
         if let Some((axis, forecasts)) = self.forecasts() {
             write_predictions(dir.predictions_file(), &forecasts, &axis)?;
         }

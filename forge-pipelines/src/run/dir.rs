@@ -2,7 +2,7 @@ use super::append::read_json_lines;
 use super::{
     Environment, EventLine, LeaseRecord, RunError, RunRecord, RunState, home, read_predictions, write_atomic,
 };
-use forge_core::history::{Forecasts, MetricPoint, Notebook, SourceRecord};
+use forge_core::history::{Forecasts, MetricPoint, Notebook, RunProfile, SourceRecord};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
@@ -120,6 +120,32 @@ impl RunDir {
     /// [`RunError::Io`], [`RunError::Broken`].
     pub fn sources(&self) -> Result<Vec<SourceRecord>, RunError> {
         self.read_json::<Sources>("data.json").map(|file| file.sources)
+    }
+
+    /// Writes `profile.json`: where the time of a run with `--profile` went.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn write_profile(&self, profile: &RunProfile) -> Result<(), RunError> {
+        self.write_json("profile.json", profile)
+    }
+
+    /// Reads `profile.json`; none of a run that was not profiled.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], and [`RunError::Broken`] when it is damaged or of a later version.
+    pub fn profile(&self) -> Result<Option<RunProfile>, RunError> {
+        let path = self.path.join("profile.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let profile: RunProfile = self.read_json("profile.json")?;
+        match profile.schema {
+            RunProfile::SCHEMA => Ok(Some(profile)),
+            later => {
+                Err(RunError::broken(path, format!("has the form {later}, which this version does not know")))
+            }
+        }
     }
 
     /// Writes `notebook.json`: all that the report shows, so that it can be made again.

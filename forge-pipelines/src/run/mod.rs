@@ -14,6 +14,7 @@
 //! | `events.jsonl`, `log.txt` | [`EventLine`]s; the same without batches, in plain words |
 //! | `metrics.jsonl` | training metrics, one number a line |
 //! | `predictions.parquet` | all forecasts, see [`write_predictions`] |
+//! | `profile.json` | with `--profile`: [`RunProfile`](forge_core::history::RunProfile), the time, FLOPs and memory of cells, layers and operations |
 //! | `notebook.json` | all that the report shows |
 //! | `figures/`, `fits/<id>/`, `report.html` | figures, weights, the report |
 //! | `lease.json` | [`LeaseRecord`], while the run is at work |
@@ -32,6 +33,7 @@ mod memory;
 mod predictions;
 mod record;
 mod resume;
+mod usage;
 
 pub use active::{ActiveRun, NewRun, Outcome};
 pub use atomic::write_atomic;
@@ -45,3 +47,4 @@ pub use log::{EventLog, MetricLog};
 pub use memory::{bytes, memory};
 pub use predictions::{read_predictions, write_predictions};
 pub use record::{Metrics, RUN_SCHEMA, RunRecord, RunState, SEED, SMOKE};
+pub(crate) use usage::{cpu_seconds, forget_peak, resident_peak};

@@ -10,6 +10,7 @@ mod last_window;
 mod learning_curves;
 mod palette;
 mod place;
+mod profile;
 mod residuals;
 mod targets;
 mod thin;
@@ -59,18 +60,29 @@ impl<'a> Surroundings<'a> {
 /// The figures of one output, or why they can't be drawn.
 pub(crate) type Drawn = Result<Vec<NamedFigure>, ReportError>;
 
-/// The figures of every output of every cell, each with a name of its own.
-pub(crate) fn draw_all(notebook: &Notebook) -> Vec<Vec<Drawn>> {
+/// The figures of a notebook, each with a name of its own.
+pub(crate) struct AllDrawn {
+    /// Of every output of every cell.
+    pub cells: Vec<Vec<Drawn>>,
+    /// Of the profile, if there is one.
+    pub profile: Drawn,
+}
+
+/// The figures of a notebook.
+pub(crate) fn draw_all(notebook: &Notebook) -> AllDrawn {
     let around = Surroundings::of(notebook);
     let mut names = Names::default();
-    let mut of_output = |output: &Output| {
-        let mut figures = draw(output, &around)?;
+    let mut named = |drawn: Drawn| {
+        let mut figures = drawn?;
         for figure in &mut figures {
             figure.name = names.unique(&figure.name);
         }
         Ok(figures)
     };
-    notebook.cells.iter().map(|cell| cell.outputs.iter().map(&mut of_output).collect()).collect()
+    let mut of_output = |output: &Output| named(draw(output, &around));
+    let cells = notebook.cells.iter().map(|cell| cell.outputs.iter().map(&mut of_output).collect()).collect();
+    let profile = notebook.profile.as_ref().map_or(Ok(None), profile::draw);
+    AllDrawn { cells, profile: named(profile.map(|figure| figure.into_iter().collect())) }
 }
 
 /// The figures that an output is drawn as: none for prose and plain tables.

@@ -1,6 +1,7 @@
 //! The page: a notebook as HTML, from templates.
 
 mod markdown;
+mod profile;
 mod skill;
 mod spec_text;
 mod view;
@@ -11,13 +12,14 @@ use jiff::Timestamp;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("page.html", include_str!("templates/page.html")),
     ("header.html", include_str!("templates/header.html")),
     ("cell.html", include_str!("templates/cell.html")),
     ("output.html", include_str!("templates/output.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("skill.html", include_str!("templates/skill.html")),
+    ("profile.html", include_str!("templates/profile.html")),
     ("footer.html", include_str!("templates/footer.html")),
 ];
 

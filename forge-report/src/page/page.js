@@ -146,6 +146,10 @@
     };
     const rows = [data.some(trace => trace.z) ? ['series', 'x', 'y', 'value'] : ['series', 'x', 'y']];
     for (const trace of data) {
+      if (trace.ids) {
+        rows.push(...trace.ids.map((id, i) => [plain(trace.name || ''), plain(id), trace.values[i]]));
+        continue;
+      }
       const y = Array.from(trace.y || []);
       const x = Array.from(trace.x || y.keys());
       // A leading formula sign would make a spreadsheet compute.

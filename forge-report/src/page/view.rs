@@ -1,7 +1,7 @@
 //! What the templates see: the notebook with every number and every mark already in words.
 
-use super::{markdown, skill, spec_text};
-use crate::figure::{self, Drawn};
+use super::{markdown, profile, skill, spec_text};
+use crate::figure::{self, Drawn, NamedFigure};
 use crate::names::Names;
 use crate::{ReportError, html, number};
 use forge_core::history::{
@@ -19,6 +19,7 @@ pub(super) struct Page<'a> {
     facts: &'a [Fact],
     notices: Vec<(Mark, &'a Notice)>,
     cells: Vec<Cell<'a>>,
+    profile: Option<profile::View<'a>>,
     sources: Vec<Source<'a>>,
     environment: &'a [Fact],
     resolved: Vec<spec_text::Line<'a>>,
@@ -57,7 +58,7 @@ struct Badge<'a> {
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Shown<'a> {
+pub(super) enum Shown<'a> {
     Prose { html: String },
     Facts { facts: &'a [Fact] },
     Table { table: &'a Table, folded: bool },
@@ -78,7 +79,12 @@ struct Source<'a> {
 impl Page<'_> {
     /// Whether there is any figure, so that the page needs the library.
     pub(super) fn draws(&self) -> bool {
-        self.cells.iter().flat_map(|c| &c.outputs).any(|o| matches!(o, Shown::Figure { .. }))
+        let of_profile = self.profile.iter().flat_map(|p| &p.figures);
+        self.cells
+            .iter()
+            .flat_map(|c| &c.outputs)
+            .chain(of_profile)
+            .any(|o| matches!(o, Shown::Figure { .. }))
     }
 }
 
@@ -86,9 +92,11 @@ impl Page<'_> {
 pub(super) fn page(notebook: &Notebook, now: Timestamp) -> Result<Page<'_>, ReportError> {
     let mut anchors = Names::default();
     let mut cells = Vec::new();
-    for (record, drawn) in notebook.cells.iter().zip(figure::draw_all(notebook)) {
+    let drawn = figure::draw_all(notebook);
+    for (record, drawn) in notebook.cells.iter().zip(drawn.cells) {
         cells.push(cell(record, drawn, &mut anchors, now)?);
     }
+    let profile = notebook.profile.as_ref().map(|p| profile::view(p, drawn.profile)).transpose()?;
     let source = |record| Source {
         record,
         size: number::bytes(record.bytes),
@@ -103,6 +111,7 @@ pub(super) fn page(notebook: &Notebook, now: Timestamp) -> Result<Page<'_>, Repo
         facts: &notebook.facts,
         notices: notebook.notices.iter().map(|n| (mark(n.level), n)).collect(),
         cells,
+        profile,
         sources: notebook.sources.iter().map(source).collect(),
         environment: &notebook.environment,
         resolved: spec_text::lines(&notebook.resolved_spec),
@@ -134,22 +143,7 @@ fn cell<'a>(
     let mut outputs = Vec::new();
     for (output, drawn) in record.outputs.iter().zip(drawn) {
         outputs.extend(words(output, if prose { 3 } else { 4 }, many));
-        match drawn {
-            Ok(figures) => {
-                for f in figures {
-                    let height = f.json["layout"]["height"].as_u64().unwrap_or(420);
-                    let packed = html::packed(&serde_json::to_vec(&f.json)?)?;
-                    outputs.push(Shown::Figure {
-                        name: f.name,
-                        title: f.title,
-                        caption: f.caption,
-                        height,
-                        packed,
-                    });
-                }
-            }
-            Err(error) => outputs.push(Shown::Fault { message: error.to_string() }),
-        }
+        outputs.extend(figures(drawn)?);
     }
     Ok(Cell {
         anchor: anchors.unique(&format!("cell-{}", record.id)),
@@ -162,6 +156,20 @@ fn cell<'a>(
         source: spec_text::lines(&record.source),
         outputs,
     })
+}
+
+/// Figures as the page keeps them, or why they can't be drawn.
+pub(super) fn figures<'a>(drawn: Drawn) -> Result<Vec<Shown<'a>>, ReportError> {
+    let figures = match drawn {
+        Ok(figures) => figures,
+        Err(error) => return Ok(vec![Shown::Fault { message: error.to_string() }]),
+    };
+    let shown = |f: NamedFigure| {
+        let height = f.json["layout"]["height"].as_u64().unwrap_or(420);
+        let packed = html::packed(&serde_json::to_vec(&f.json)?)?;
+        Ok(Shown::Figure { name: f.name, title: f.title, caption: f.caption, height, packed })
+    };
+    figures.into_iter().map(shown).collect()
 }
 
 /// Rows beyond which a table is folded in a cell with many tables.

@@ -1,6 +1,6 @@
 //! Memory that tensors gave back, kept for the next ones: a steady training step asks the system for none.
 
-use crate::{DType, Host};
+use crate::{DType, Host, profile};
 use std::sync::{Mutex, PoisonError};
 
 /// Elements in the smallest class: `2^MIN_CLASS`.
@@ -27,7 +27,11 @@ struct Free {
 impl FreeList {
     /// A buffer of `len` elements of unspecified value.
     pub fn take(&self, dtype: DType, len: usize) -> Host {
-        let Some(class) = class_for(len) else { return Host::zeros(dtype, len) };
+        let Some(class) = class_for(len) else {
+            let host = Host::zeros(dtype, len);
+            profile::took(bytes(&host));
+            return host;
+        };
         let reused = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             let reused = free.buffers[slot(dtype)][(class - MIN_CLASS) as usize].pop();
@@ -36,6 +40,7 @@ impl FreeList {
         };
         // Of a fresh buffer the system gives zeros at no cost; the room beyond `len` is for the next user.
         let mut host = reused.unwrap_or_else(|| Host::zeros(dtype, 1 << class));
+        profile::took(bytes(&host));
         match &mut host {
             Host::F32(v) => fit(v, len, f32::NAN),
             Host::F64(v) => fit(v, len, f64::NAN),
@@ -46,6 +51,7 @@ impl FreeList {
 
     /// Takes a buffer back.
     pub fn give(&self, host: Host) {
+        profile::gave(bytes(&host));
         let capacity = bytes(&host) / host.dtype().size();
         let Some(class) = capacity.checked_ilog2().filter(|class| (MIN_CLASS..=MAX_CLASS).contains(class))
         else {
@@ -77,7 +83,7 @@ fn slot(dtype: DType) -> usize {
     }
 }
 
-fn bytes(host: &Host) -> usize {
+pub fn bytes(host: &Host) -> usize {
     match host {
         Host::F32(v) => 4 * v.capacity(),
         Host::F64(v) => 8 * v.capacity(),

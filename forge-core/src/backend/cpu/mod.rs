@@ -150,6 +150,7 @@ impl Backend for Cpu {
     }
 
     fn upload(&self, host: Host) -> Result<Memory> {
+        crate::profile::took(free_list::bytes(&host));
         Ok(Memory::Host(host))
     }
 
