@@ -6,6 +6,13 @@ use std::ops::AddAssign;
 /// FLOPs and bytes are those of the definition: a multiplication and an addition count two, each operand is read once and
 /// each result written once. A kernel that computes something twice, or reads from a cache, is slower or faster by that,
 /// and not better or worse at counting.
+///
+/// ```
+/// use forge_core::history::Cost;
+/// let mut cost = Cost { calls: 1, seconds: 0.5, flops: 3e9, bytes: 0.0 };
+/// cost += Cost { calls: 2, seconds: 0.5, flops: 1e9, bytes: 0.0 };
+/// assert_eq!((cost.calls, cost.gflops(), cost.gigabytes()), (3, Some(4.0), None));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// How often it ran.
@@ -45,6 +52,8 @@ impl AddAssign for Cost {
 }
 
 /// The cost of one operation in one layer in one stage.
+///
+/// See [`Profile`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProfileRow {
     /// What the program was at: `data`, `optimizer`, `gradients`, `callbacks`, `validation`, `callbacks/prediction` …;
@@ -68,6 +77,8 @@ pub struct ProfileRow {
 
 impl ProfileRow {
     /// Both directions together.
+    ///
+    /// See [`Profile`].
     pub fn total(&self) -> Cost {
         let mut all = self.forward;
         all += self.backward;
@@ -76,6 +87,23 @@ impl ProfileRow {
 }
 
 /// Where the time of a piece of work went: what a [`Profiler`](crate::profile::Profiler) recorded.
+///
+/// ```
+/// use forge_core::history::{Cost, Profile, ProfileRow};
+/// let cost = |seconds| Cost { calls: 1, seconds, flops: 0.0, bytes: 0.0 };
+/// let row = |layer: &str, operation: &str, forward, backward| ProfileRow {
+///     layer: layer.into(),
+///     operation: operation.into(),
+///     forward: cost(forward),
+///     backward: cost(backward),
+///     ..ProfileRow::default()
+/// };
+/// let rows = vec![row("head", "linear", 0.25, 0.5), row("head", "tanh", 0.125, 0.0), row("", "mse", 0.0, 1.0)];
+/// let profile = Profile { seconds: 2.0, rows, ..Profile::default() };
+/// assert_eq!(profile.by_time()[0].operation, "mse");
+/// assert_eq!(profile.layers()[0].total().seconds, 0.875); // of the head, both directions
+/// assert_eq!(profile.unexplained(), 0.125);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Wall-clock seconds of all of it.
@@ -123,6 +151,8 @@ impl Profile {
 }
 
 /// The profile of one cell of a run.
+///
+/// See [`RunProfile`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CellProfile {
     /// Id of the cell.
@@ -140,6 +170,19 @@ pub struct CellProfile {
 }
 
 /// The profile of a run: `profile.json`.
+///
+/// ```
+/// use forge_core::history::{CellProfile, Profile, RunProfile};
+/// let cell = |id: &str, seconds: f64, resident_bytes| CellProfile {
+///     id: id.into(),
+///     actions: vec!["train".into()],
+///     cpu_seconds: Some(2.0 * seconds),
+///     resident_bytes,
+///     profile: Profile { seconds, ..Profile::default() },
+/// };
+/// let run = RunProfile::new(2, vec![cell("lstm", 1.5, Some(512)), cell("gru", 0.5, None)]);
+/// assert_eq!((run.schema, run.seconds, run.cpu_seconds, run.resident_bytes), (RunProfile::SCHEMA, 2.0, Some(4.0), Some(512)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunProfile {
     /// Version of this form: 1.

@@ -73,6 +73,19 @@ fn with<T>(body: impl FnOnce(&mut Recorder) -> T) -> Option<T> {
 
 /// Records what its thread does until it is [finished](Profiler::finish) or dropped. One at a time in a process: memory is
 /// counted for all threads together.
+///
+/// ```
+/// use forge_core::{profile::Profiler, Tensor};
+/// let x = Tensor::new(&[1.0f32, 2.0], &[2])?;
+/// let mut profiler = Profiler::start()?;
+/// assert!(Profiler::start().is_err()); // one at a time
+/// x.exp()?;
+/// assert_eq!(profiler.lap().rows[0].operation, "exp");
+/// x.tanh()?;
+/// let rest = profiler.finish(); // since the lap
+/// assert_eq!((rest.rows.len(), rest.rows[0].operation.as_str()), (1, "tanh"));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Profiler {
     /// It belongs to its thread.
