@@ -143,3 +143,29 @@ fn every_mistake_that_a_schema_can_express_is_seen() {
     assert!(beyond.is_empty(), "listed, and no broken spec: {beyond:?}");
     assert!(seen >= 60 && seen + listed >= 110, "{seen} seen, {listed} beyond a schema");
 }
+
+/// Kinds by their bare names, which the program takes where every parameter has a default.
+#[test]
+fn bare_names_are_valid_where_the_program_takes_them() {
+    use azuraforge::pipelines::{Registry, engine};
+    let (schema, registry) = (schema(), Registry::standard());
+    let folder = tempfile::tempdir().unwrap();
+    let judged = |baseline: &str, model: &str| {
+        let text = format!(
+            "forge: 1\ntask: forecast\ndata: prices.csv\ntarget: Close\nwindow: {{lookback: 9, horizon: 2}}\n\
+             baseline: {baseline}\nmodel: {model}\n"
+        );
+        let path = folder.path().join("spec.yaml");
+        std::fs::write(&path, &text).unwrap();
+        (engine::check(&path, &[], &registry).is_ok(), complaints(&schema, text.as_bytes()).is_empty())
+    };
+    for baseline in
+        ["last", "linear", "climatology", "[last, linear]", "{linear: {ridge: val}}", "{linear: {}}"]
+    {
+        assert_eq!(judged(baseline, "linear"), (true, true), "{baseline}");
+    }
+    assert_eq!(judged("last", "lstm"), (true, true));
+    for baseline in ["seasonal", "ridge", "{linear: {ridge: no}}", "{last: 1}"] {
+        assert_eq!(judged(baseline, "linear"), (false, false), "{baseline}");
+    }
+}

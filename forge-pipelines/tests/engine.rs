@@ -147,6 +147,15 @@ fn early_stopping_on_the_test_part_needs_a_reason() {
     assert_eq!(exit, Exit::Leak);
     assert!(words.contains("error[L06]") && words.contains("^^^^^^^^ of the test part"), "{words}");
 
+    // The same where nothing leaks, and for a guard that stops no run.
+    let (exit, words) = Folder::new(&SPEC.replace("cells:", "allow: {L06: a lecture}\ncells:")).refused();
+    assert_eq!(exit, Exit::Spec);
+    assert!(words.contains("error[E0174]") && words.contains("^^^ does nothing"), "{words}");
+    let (exit, words) = Folder::new(&SPEC.replace("cells:", "allow: {L09: a lecture}\ncells:")).refused();
+    assert_eq!(exit, Exit::Spec);
+    assert!(words.contains("`L09` cannot be a key of `allow`"), "{words}");
+    assert!(words.contains("known keys: L05, L06"), "{words}");
+
     let reason = "a lecture on leaks";
     let allowed = leaky.replace("cells:", &format!("allow: {{L06: {reason}}}\ncells:"));
     let folder = Folder::new(&allowed);

@@ -3,10 +3,10 @@
 use crate::number::{self, grouped};
 use forge_core::history::{CellProfile, ProfileRow, RunProfile, Table};
 
-/// What the forward and backward pass of training is called, which has no stage.
-pub(crate) const TRAINING: &str = "training";
+/// What the forward and backward passes are called that have no stage.
+pub(crate) const MODEL: &str = "model";
 /// What the time of a stage or layer itself is called.
-pub(crate) const BETWEEN: &str = "between operations";
+pub(crate) const BETWEEN: &str = "own work";
 /// What the time of a cell is called that no row accounts for.
 pub(crate) const REST: &str = "not in any row";
 
@@ -68,7 +68,7 @@ pub fn profile_summary(profile: &RunProfile) -> String {
     if let Some(bytes) = profile.resident_bytes {
         words.push(format!("peak memory {}", number::bytes(bytes)));
     }
-    words.push(format!("of it tensors {}", number::bytes(profile.peak_bytes)));
+    words.push(format!("tensors at most {}", number::bytes(profile.peak_bytes)));
     words.join(", ")
 }
 
@@ -146,7 +146,7 @@ fn place(cell: &CellProfile, row: &ProfileRow) -> Vec<String> {
 
 /// Its stage in words.
 pub(crate) fn stage(row: &ProfileRow) -> &str {
-    if row.stage.is_empty() { TRAINING } else { &row.stage }
+    if row.stage.is_empty() { MODEL } else { &row.stage }
 }
 
 fn work(row: &ProfileRow) -> Vec<String> {
@@ -239,9 +239,9 @@ mod tests {
         assert_eq!(
             shown,
             [
-                ["fit", "training", "lstm", "4.00 s", "66.7\u{202f}%"],
+                ["fit", "model", "lstm", "4.00 s", "66.7\u{202f}%"],
                 ["data", "", "not in any row", "1.00 s", "16.7\u{202f}%"],
-                ["fit", "training", "between operations", "500 ms", "8.3\u{202f}%"],
+                ["fit", "model", "own work", "500 ms", "8.3\u{202f}%"],
                 ["fit", "validation", "lstm", "250 ms", "4.2\u{202f}%"],
                 ["fit", "", "not in any row", "250 ms", "4.2\u{202f}%"],
             ]
@@ -263,7 +263,7 @@ mod tests {
         assert!(cells.rows.iter().all(|r| r.len() == cells.head.len()));
         assert_eq!(
             profile_summary(&profile()),
-            "6.00 s in 2 cells, 4.00 s of processor time, 1 thread, of it tensors 0 bytes"
+            "6.00 s in 2 cells, 4.00 s of processor time, 1 thread, tensors at most 0 bytes"
         );
     }
 }

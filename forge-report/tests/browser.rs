@@ -66,13 +66,13 @@ async fn every_figure_is_drawn_without_a_network() {
         .eval(
             "return [...document.querySelectorAll('.figure')].map(f => ({
                 name: f.dataset.name, state: f.dataset.state, svgs: f.querySelectorAll('.main-svg').length,
-                paths: [...f.querySelectorAll('.scatterlayer path, .barlayer path, .heatmaplayer image')]
+                paths: [...f.querySelectorAll('.scatterlayer path, .barlayer path, .heatmaplayer image, .iciclelayer path')]
                     .filter(p => (p.getAttribute('d') || p.getAttribute('href') || '').length > 8).length,
                 width: f.querySelector('.main-svg')?.getBoundingClientRect().width }))",
         )
         .await;
     let drawn = drawn.as_array().unwrap();
-    assert_eq!(drawn.len(), 10);
+    assert_eq!(drawn.len(), 11);
     for figure in drawn {
         assert_eq!(figure["state"], "drawn", "{figure}");
         assert!(figure["svgs"].as_u64() >= Some(1) && figure["paths"].as_u64() >= Some(1), "{figure}");

@@ -145,6 +145,7 @@ fn the_page_holds_the_very_figures_that_the_report_gives() {
         "error_by_step-2",
         "heatmap",
         "volume_by_weekday",
+        "profile",
     ];
     assert_eq!(names, wanted);
     let packed = html.split("class=\"data\">").skip(1).map(|s| s.split('<').next().unwrap());
@@ -193,7 +194,28 @@ fn a_contradictory_history_leaves_a_message_in_its_place() {
     }
     let report = Report::from(&notebook);
     assert!(report.html().unwrap().contains("forecast `linear`"));
-    assert_eq!(report.figures().len(), 7);
+    assert_eq!(report.figures().len(), 8);
+}
+
+#[test]
+fn a_profile_has_a_section_and_a_run_without_one_shows_nothing_of_it() {
+    let mut notebook = sample::notebook();
+    let html = Report::from(&notebook).html().unwrap();
+    let section = html.split("<h2 id=\"profile\">").nth(1).unwrap().split("</section>").next().unwrap();
+    for words in
+        ["31.3 s in 2 cells", "linear + relu", "callbacks&#x2f;prediction", "64.6", "19.2 s", "3.2 MB"]
+    {
+        assert!(section.contains(words), "{words}");
+    }
+    notebook.profile = None;
+    let html = Report::from(&notebook).html().unwrap();
+    assert!(!html.contains("id=\"profile\"") && !html.contains("GFLOP/s"));
+    // Alone, it brings the library that draws it.
+    let mut alone = Notebook::new("a loop");
+    alone.profile = sample::notebook().profile;
+    let report = Report::from(&alone);
+    assert!(report.html().unwrap().contains("id=\"library\""));
+    assert_eq!(report.figures().iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["profile"]);
 }
 
 #[test]

@@ -148,6 +148,10 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 internal fault, 2 spec or usage, 3
 /// of its own.
 pub fn main_with(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
+    if let Err(error) = crate::backend::simd_level() {
+        terminal::error(&format!("error: {error}"));
+        return exit_code(Exit::Spec);
+    }
     let exit = match &cli.verb {
         Verb::New { spec, from } => new::new(spec.as_deref(), from, &cli, &registry),
         Verb::Run(args) => run::run(args, &cli, &registry),
@@ -170,6 +174,10 @@ pub fn main_with(registry: Registry) -> ExitCode {
             Exit::Ok
         }
     };
+    exit_code(exit)
+}
+
+fn exit_code(exit: Exit) -> ExitCode {
     ExitCode::from(u8::try_from(exit.code()).unwrap_or(1))
 }
 

@@ -9,6 +9,7 @@ mod cli_golden;
 #[path = "../../forge-report/tests/driver/mod.rs"]
 mod driver;
 mod first_run;
+mod profile;
 mod quantiles;
 mod random_walks;
 mod report_browser;

@@ -89,7 +89,7 @@ mod scalar;
 mod shared;
 
 pub use composed::Composed;
-pub use cpu::{Cpu, set_threads, threads};
+pub use cpu::{Cpu, set_threads, simd_level, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
 pub(crate) use elementwise::{for_each_binary, for_each_unary};
 pub use family::{

@@ -1,7 +1,7 @@
 use super::snapshot::{LAST, number, read_number};
 use super::{Callback, CallbackState, Flow, Goal, Outlet, Snapshot, State};
 use crate::history::Event;
-use crate::{Error, Result, checkpoint, write_atomic};
+use crate::{Error, Result, checkpoint, profile, write_atomic};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -58,6 +58,7 @@ impl Callback for ModelCheckpoint {
         let value = state.metric(&self.monitor)?;
         let epoch = state.record.epoch;
         if self.goal.beats(value, self.best, 0.0) {
+            let _stage = profile::stage("checkpoint");
             self.best = Some(value);
             *state.best_epoch = Some(epoch);
             let notes = [("epoch", epoch.to_string()), (self.monitor.as_str(), value.to_string())];
@@ -69,6 +70,7 @@ impl Callback for ModelCheckpoint {
     }
 
     fn epoch_recorded(&mut self, snapshot: &Snapshot, outlet: &Outlet) -> Result<()> {
+        let _stage = profile::stage("checkpoint");
         snapshot.save(&self.folder)?;
         let path = self.folder.join("last.json");
         let text = format!("{:#}\n", snapshot.text());

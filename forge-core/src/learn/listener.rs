@@ -1,4 +1,5 @@
 use crate::history::Event;
+use crate::profile;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -104,6 +105,7 @@ impl Outlet {
 
     /// Queues an event for every listener.
     pub fn send(&self, event: Event) {
+        let _stage = profile::stage("events");
         let event = Arc::new(event);
         for (channel, _) in &self.threads {
             let mut queue = channel.lock();
@@ -119,6 +121,7 @@ impl Outlet {
 
 impl Drop for Outlet {
     fn drop(&mut self) {
+        let _stage = profile::stage("events");
         for (channel, _) in &self.threads {
             channel.lock().closed = true;
             channel.ready.notify_one();

@@ -128,7 +128,8 @@ impl Drop for Profiler {
 }
 
 /// Leaves a stage, a layer or an operation when it is dropped.
-pub(crate) struct Scope(Option<fn(&mut Recorder)>);
+#[must_use = "it ends where it is dropped"]
+pub struct Scope(Option<fn(&mut Recorder)>);
 
 const OFF: Scope = Scope(None);
 
@@ -147,9 +148,22 @@ pub(crate) fn layer(name: &str) -> Scope {
     if is_on() { entered(Kind::Layer, name) } else { OFF }
 }
 
-/// Something beside the passes through layers, such as the optimizer's step.
+/// Something beside the passes through layers, until what this gives is dropped: a row of its own, and stages, layers and
+/// operations inside it have theirs below its name. The learner has `data`, `loss`, `gradients`, `optimizer`, `average`,
+/// `validation`, `prediction`, `callbacks`, `checkpoint` and `events`.
+///
+/// ```
+/// use forge_core::{profile::{Profiler, stage}, Tensor};
+/// let profiler = Profiler::start()?;
+/// {
+///     let _stage = stage("metrics");
+///     Tensor::new(&[1.0f32, 2.0], &[2])?.mean_all()?;
+/// }
+/// assert!(profiler.finish().rows.iter().any(|row| row.stage == "metrics" && row.operation == "sum"));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[inline(always)]
-pub(crate) fn stage(name: &str) -> Scope {
+pub fn stage(name: &str) -> Scope {
     if is_on() { entered(Kind::Stage, name) } else { OFF }
 }
 

@@ -96,6 +96,8 @@ pub struct Plan<'a> {
     pub evaluated: Vec<String>,
     /// Addresses of all results so far, such as `score.result.lstm.rmse`.
     pub results: Vec<String>,
+    /// Codes of the guards so far that `allow` has switched off.
+    pub allowed: Vec<String>,
 }
 
 impl Plan<'_> {
@@ -107,6 +109,7 @@ impl Plan<'_> {
     /// Notes a guard's finding at an action's value, unless the spec switches the guard off.
     pub fn guard(&mut self, cell: &CellSpec, path: &SpecPath, label: &str, guard: DataError) {
         if self.spec.allow.iter().any(|allowed| allowed.code == guard.code()) {
+            self.allowed.push(guard.code().to_string());
             return;
         }
         let place = self.spec.document().place_of(path);

@@ -4,7 +4,7 @@ use super::{Refusal, size};
 use crate::cells::{CellKind, Plan, missing};
 use crate::failure::Exit;
 use crate::registry::Registry;
-use crate::spec::{CellSpec, Diagnostic, Place, Spec};
+use crate::spec::{Allowance, CellSpec, Diagnostic, Place, Spec};
 use crate::value::ValueKind;
 use std::cell::RefCell;
 
@@ -35,6 +35,7 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
         baselines: Vec::new(),
         evaluated: Vec::new(),
         results: Vec::new(),
+        allowed: Vec::new(),
     };
     for cell in &spec.cells {
         for kind in registry.kinds_of(cell) {
@@ -58,6 +59,8 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
             );
         }
     }
+    let in_vain = spec.allow.iter().filter(|allowance| !plan.allowed.contains(&allowance.code));
+    plan.findings.extend(in_vain.map(nothing_to_allow));
     let (fits, evaluated, findings) = (plan.fits, plan.evaluated, plan.findings);
     let has = |name: &str| spec.cells.iter().any(|cell| cell.action(name).is_some());
     let (evaluate_rest, show_usual) = (fits.iter().any(|id| !evaluated.contains(id)), !has("show"));
@@ -73,6 +76,17 @@ pub fn plan(spec: Spec, registry: &Registry) -> Result<Planned, Refusal> {
         return Err(Refusal { exit, findings });
     }
     Ok(Planned { spec, evaluate_rest, show_usual })
+}
+
+/// The complaint about a guard that is switched off where nothing comes to it.
+fn nothing_to_allow(allowance: &Allowance) -> Diagnostic {
+    let code = &allowance.code;
+    Diagnostic::error(
+        "E0174",
+        format!("`allow` switches guard {code} off, and no cell of this spec comes to it"),
+    )
+    .at(allowance.place.clone(), "does nothing")
+    .help("take it out")
 }
 
 fn without_input(cell: &CellSpec, kind: &dyn CellKind, needed: ValueKind, plan: &Plan<'_>) -> Diagnostic {

@@ -224,6 +224,13 @@ pub const CODES: &[Code] = &[
          the `evaluate` cell lists. The message names the nearest result.",
     ),
     row(
+        "E0174",
+        "nothing to allow",
+        "`allow:` switches a guard off where a cell does what it guards against. No cell of this spec does, so that the \
+         line says what is not so. Take it out; or, where it was written for another spec, look for the cell that it was \
+         meant for. L05 is about `clean: {fill: …}` from later rows, L06 about early stopping on the test part.",
+    ),
+    row(
         "E0190",
         "value refused",
         "A value has the right type but the cell cannot use it; the message says why.",

@@ -24,7 +24,7 @@ pub fn load(mut document: Document, vocabulary: &Vocabulary) -> Result<Spec, Dia
     if let Some(finding) = version(&document) {
         return Err(document.diagnostics(vec![finding]));
     }
-    let schema = vocabulary.schema();
+    let schema = vocabulary.grammar();
     vocabulary.complete(&mut document.value);
     overrides::apply(&mut document, vocabulary, &schema, &mut found);
     let outline = Outline::of(&document.value, vocabulary);

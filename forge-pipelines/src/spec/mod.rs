@@ -21,6 +21,7 @@
 //! ```
 
 mod address;
+mod bare_names;
 mod cells;
 mod claims;
 mod codes;

@@ -6,6 +6,10 @@ pub const DEFAULT_SEED: u64 = 42;
 /// The version of the spec language that this program reads.
 pub const VERSION: u64 = 1;
 
+/// The guards that `allow` can switch off: those that a cell asks about with
+/// [`Plan::guard`](crate::cells::Plan::guard). The others cannot be right (L01 to L04), or stop no run.
+pub const ALLOWABLE: [&str; 2] = ["L05", "L06"];
+
 /// The actions of the language, a row a cell kind, in the order in which a cell runs them. What a row holds
 /// together is one implied cell when the spec lists no cells.
 const ROWS: &[&[&str]] = &[
@@ -163,6 +167,13 @@ impl Vocabulary {
 
     /// The JSON Schema (draft 7) of a whole spec: what `forge schema` prints and editors read.
     pub fn schema(&self) -> Value {
+        let mut schema = self.grammar();
+        super::bare_names::add(&mut schema);
+        schema
+    }
+
+    /// The schema by which specs are checked, in which a kind has one form: what its bare name stands for.
+    pub(super) fn grammar(&self) -> Value {
         let mut properties = top_level();
         properties["task"] = self.task();
         let mut cell = json!({
@@ -335,9 +346,9 @@ fn top_level() -> Value {
             "examples": [["score.result.lstm.rmse < 0.4"]],
         },
         "allow": {
-            "type": "object", "propertyNames": {"pattern": "^L[0-9]{2}$"},
+            "type": "object", "propertyNames": {"enum": ALLOWABLE},
             "additionalProperties": {"type": "string", "minLength": 1},
-            "description": "Guards that are switched off, each with its reason.",
+            "description": "Guards that are switched off, each with its reason: L05, a fill from later rows, and L06, an epoch chosen by the test part.",
             "examples": [{"L05": "sensor is corrected retroactively, known at forecast time"}],
         },
     })

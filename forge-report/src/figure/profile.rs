@@ -220,9 +220,9 @@ mod tests {
             assert!(ids.contains(parent), "{parent} in {ids:?}");
         }
         let value = |id: &str| values[ids.iter().position(|i| *i == id).unwrap()];
-        assert_eq!(value("run/0/training/lstm/lstm /backward"), 4.0);
+        assert_eq!(value("run/0/model/lstm/lstm /backward"), 4.0);
         assert_eq!(value("run/0/callbacks/prediction/lstm/lstm "), 1.0);
-        assert_eq!(value("run/0/optimizer/between operations"), 1.5);
+        assert_eq!(value("run/0/optimizer/own work"), 1.5);
         assert!((value("run/0/not in any row") - 1.0).abs() < 1e-5);
         assert!(!ids.iter().any(|id| id.contains("tiny")), "too thin");
         assert_eq!(texts("labels")[0], "run, 10.0 s");

@@ -67,7 +67,7 @@
       modebar: { bgcolor: clear, color: text, activecolor: css('accent') },
       legend: Object.assign({}, layout.legend, { bgcolor: clear }),
     });
-    layout.margin = Object.assign({ l: 60, r: 18, t: 24, b: 44 }, layout.margin, narrow ? { l: 46, r: 8 } : {});
+    layout.margin = Object.assign({ l: 60, r: 18, t: 24, b: 44 }, layout.margin, narrow ? { l: Math.min(46, layout.margin?.l ?? 46), r: 8 } : {});
     if (matchMedia('(pointer: coarse)').matches) layout.dragmode = false;
     if (!Object.keys(layout).some(key => /^[xy]axis/.test(key))) Object.assign(layout, { xaxis: {}, yaxis: {} });
     for (const key of Object.keys(layout).filter(key => /^[xy]axis\d*$/.test(key))) {

@@ -74,6 +74,47 @@ fn heatmap() -> Heatmap {
     }
 }
 
+/// As of `forge run --profile`: one cell that reads, one that trains.
+fn profile() -> RunProfile {
+    let cost = |calls: u64, seconds: f64, flops: f64| Cost { calls, seconds, flops, bytes: 2e9 * seconds };
+    let row = |stage: &str, layer: &str, operation: &str, forward: Cost, backward: Cost| ProfileRow {
+        stage: stage.into(),
+        layer: layer.into(),
+        operation: operation.into(),
+        forward,
+        backward,
+        allocated_bytes: 40_000_000,
+        peak_bytes: 3_200_000,
+    };
+    let none = Cost::default();
+    let rows = vec![
+        row("data", "", "", cost(2130, 0.61, 0.0), none),
+        row("data", "", "index_select", cost(4260, 0.35, 0.0), none),
+        row("", "lstm", "", cost(2130, 0.21, 0.0), none),
+        row("", "lstm", "lstm", cost(2130, 7.3, 4.1e11), cost(2130, 11.9, 8.3e11)),
+        row("", "dropout", "mul", cost(2130, 0.3, 0.0), cost(2130, 0.2, 0.0)),
+        row("", "head", "linear + relu", cost(2130, 0.9, 2.2e10), cost(2130, 1.4, 4.4e10)),
+        row("loss", "", "square", cost(2130, 0.2, 0.0), cost(2130, 0.1, 0.0)),
+        row("gradients", "", "", cost(4260, 0.4, 0.0), none),
+        row("optimizer", "", "", cost(2130, 1.7, 0.0), none),
+        row("validation", "lstm", "lstm", cost(330, 1.1, 6.3e10), none),
+        row("callbacks", "", "", cost(60, 0.05, 0.0), none),
+        row("callbacks/checkpoint", "", "", cost(42, 1.2, 0.0), none),
+        row("callbacks/prediction", "lstm", "lstm", cost(330, 1.1, 6.3e10), none),
+    ];
+    let cell = |id: &str, actions: &[&str], seconds: f64, rows: Vec<ProfileRow>| CellProfile {
+        id: id.into(),
+        actions: actions.iter().map(|a| a.to_string()).collect(),
+        cpu_seconds: Some(1.8 * seconds),
+        resident_bytes: Some(88_000_000),
+        profile: Profile { seconds, allocated_bytes: 480_000_000, peak_bytes: 3_200_000, rows },
+    };
+    RunProfile::new(
+        2,
+        vec![cell("prices", &["data"], 1.9, Vec::new()), cell("lstm", &["model", "train"], 29.4, rows)],
+    )
+}
+
 fn score(f: &Forecasts, scale: f64) -> Score {
     let errors = |step: Option<usize>| -> Vec<f64> {
         (0..f.actual.len())
@@ -359,6 +400,7 @@ pub fn notebook() -> Notebook {
         Fact::new("threads", "2"),
         Fact::new("seed", "42"),
     ];
+    notebook.profile = Some(profile());
     notebook.resolved_spec = "forge: 1\ntitle: MSFT close, five sessions ahead\ntask: forecast\nseed: 42\ndevice: cpu           # auto\ncells:\n  - id: prices\n    data:\n      csv: data/msft_daily.csv\n      time: Date\n      freq: sessions\n".into();
     notebook.reproduce = "forge run stock.yaml -s seed=42 -s device=cpu --threads 2".into();
     notebook

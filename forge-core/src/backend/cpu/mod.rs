@@ -13,6 +13,7 @@ mod sums;
 pub(crate) mod threads;
 mod tile;
 
+pub use simd::simd_level;
 pub use threads::{set_threads, threads};
 
 use super::{

@@ -14,7 +14,7 @@ use forge_core::learn::{
     Callback, EarlyStopping, Flow, Learner, ModelCheckpoint, ReduceOnPlateau, Snapshot, State, predict,
 };
 use forge_core::nn::Module;
-use forge_core::{Cx, Device, Error, Tensor};
+use forge_core::{Cx, Device, Error, Tensor, profile};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -200,6 +200,7 @@ impl Callback for OriginalUnits {
         let part = self.part.name();
         let forecasts = on_part(state.model, &self.data, self.part, part, &self.params, &self.device)
             .map_err(|failure| Error::other(failure.finding.message.clone()))?;
+        let _stage = profile::stage("metrics");
         let table = score(&[forecasts], &[], &self.context).map_err(|e| Error::other(e.to_string()))?;
         for (name, value) in table.scores.iter().flat_map(|s| &s.metrics) {
             state.record.metrics.push((format!("{part}.{name}"), value.unwrap_or(f64::NAN)));
@@ -228,6 +229,7 @@ pub(super) fn after_the_last(
     data: &WindowData,
     device: &Device,
 ) -> forge_core::Result<Vec<f32>> {
+    let _stage = profile::stage("prediction");
     let windows = &data.windows;
     let shape = [1, windows.params.lookback, windows.features()];
     let input = Tensor::from_vec(windows.last_input().to_vec(), &shape, device)?;

@@ -16,6 +16,7 @@ use crate::value::{Fit, ForecastData, Value, ValueKind};
 use fit::{after_the_last, fit, on_part};
 use forge_core::history::{Fact, FitHistory, Output, Part, StopReason};
 use forge_core::nn::Init;
+use forge_core::profile;
 use model_file::Description;
 pub use params::{
     AdamParams, AdamwParams, HuberParams, LossKind, LossName, LossParam, Monitor, OptimizerKind,
@@ -128,8 +129,11 @@ impl CellKind for Training {
             val: forecasts.val.first(),
             weights: if restored { "best.safetensors" } else { "last.safetensors" },
         };
-        let text = format!("{:#}\n", description.json(run));
-        crate::run::write_atomic(folder.join("model.json"), text.as_bytes())?;
+        {
+            let _stage = profile::stage("model file");
+            let text = format!("{:#}\n", description.json(run));
+            crate::run::write_atomic(folder.join("model.json"), text.as_bytes())?;
+        }
         let next = after_the_last(&*model, &data, run.device)?;
         report(run, &history, restored);
         Ok(Some(Value::Fit(Arc::new(Fit { history, forecasts, levels, next }))))

@@ -24,7 +24,8 @@ impl<'a> Walker<'a, '_> {
                         .as_ref()
                         .is_some_and(|names| !self.fits(&mut Value::from(key.as_str()), names, path));
                     if wrong_name {
-                        self.wrong_key(key, view, path);
+                        let known = names.as_ref().and_then(View::names).unwrap_or_default();
+                        self.wrong_key(key, &known, view, path);
                     }
                     if let Some(schema) = others {
                         self.value(value, &view.inner(schema), &path.key(key));
@@ -50,9 +51,13 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
-    fn wrong_key(&mut self, key: &str, view: &View<'a>, path: &Path) {
-        let finding = Diagnostic::error("E0107", format!("`{key}` cannot be a key of {}", subject(path)))
-            .label("not of the form that is wanted here");
+    /// Reports a key that is not one of those `wanted`, or of another form where none are listed.
+    fn wrong_key(&mut self, key: &str, wanted: &[&str], view: &View<'a>, path: &Path) {
+        let finding = Diagnostic::error("E0107", format!("`{key}` cannot be a key of {}", subject(path)));
+        let finding = match wanted {
+            [] => finding.label("not of the form that is wanted here"),
+            wanted => finding.label("not a known key").note(known("keys", wanted)),
+        };
         self.report.at_key(&path.key(key), super::with_example(super::described(finding, view), view, path));
     }
 

@@ -1,7 +1,8 @@
 //! Vector registers by run-time dispatch: a kernel is written once, over [`Lanes`], and compiled for each instruction
 //! set; a plain build runs the widest that the machine has.
 //!
-//! `FORGE_SIMD=portable|avx2|avx512` forces a narrower level. Results are a function of the level, the shapes and the
+//! `FORGE_SIMD=portable|avx2|avx512` forces a narrower level; another word is an error of [`simd_level`], and a warning on
+//! standard error where nobody asks. Results are a function of the level, the shapes and the
 //! values: two levels may round differently, two runs on one level may not.
 
 mod elementary;
@@ -12,6 +13,7 @@ mod x86;
 pub use elementary::{Elementary, Reduced};
 
 use crate::backend::Scalar;
+use crate::{Error, Result};
 use std::sync::OnceLock;
 
 /// An instruction set.
@@ -61,11 +63,51 @@ impl Level {
     pub fn in_use() -> Level {
         static LEVEL: OnceLock<Level> = OnceLock::new();
         *LEVEL.get_or_init(|| {
-            let wanted = std::env::var("FORGE_SIMD").ok();
-            let wanted = Level::ALL.into_iter().find(|l| Some(l.name()) == wanted.as_deref());
-            wanted.map_or(Level::widest(), |level| level.min(Level::widest()))
+            Level::wanted().unwrap_or_else(|error| {
+                // A kernel cannot fail by this. A program that asks first never comes here.
+                eprintln!("warning: {error}");
+                Level::widest()
+            })
         })
     }
+
+    fn wanted() -> Result<Level> {
+        let word = std::env::var_os(VARIABLE).unwrap_or_default();
+        Level::named(&word.to_string_lossy())
+    }
+
+    /// The level that a word of the environment means, of those that the machine has.
+    fn named(word: &str) -> Result<Level> {
+        if word.is_empty() {
+            return Ok(Level::widest());
+        }
+        match Level::ALL.into_iter().find(|level| level.name() == word) {
+            Some(level) => Ok(level.min(Level::widest())),
+            None => Err(Error::argument(
+                VARIABLE,
+                format!(
+                    "no instruction set is called `{word}`; write portable, avx2 or avx512, or leave it out"
+                ),
+            )),
+        }
+    }
+}
+
+const VARIABLE: &str = "FORGE_SIMD";
+
+/// The instruction set that the CPU's kernels run with: `portable`, `avx2` or `avx512`. It is the widest that the machine
+/// has, or the narrower one that the environment variable `FORGE_SIMD` names.
+///
+/// ```
+/// assert!(["portable", "avx2", "avx512"].contains(&forge_core::backend::simd_level()?));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// # Errors
+/// When `FORGE_SIMD` names none. Without this call, the first operation warns of it on standard error, once, and the widest
+/// is used.
+pub fn simd_level() -> Result<&'static str> {
+    Level::wanted().map(Level::name)
 }
 
 /// A register of floats.
@@ -214,3 +256,20 @@ macro_rules! float {
 }
 float!(f32, portable::Array<f32, 4>, avx2_f32, avx512_f32);
 float!(f64, portable::Array<f64, 2>, avx2_f64, avx512_f64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_names_no_instruction_set_is_refused() {
+        for level in Level::ALL {
+            assert_eq!(Level::named(level.name()).unwrap(), level.min(Level::widest()));
+        }
+        assert_eq!(Level::named("").unwrap(), Level::widest());
+        for word in ["AVX2", "avx", "sse"] {
+            let error = Level::named(word).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{word}`; write portable, avx2 or avx512")), "{error}");
+        }
+    }
+}
