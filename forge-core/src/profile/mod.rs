@@ -128,6 +128,16 @@ impl Drop for Profiler {
 }
 
 /// Leaves a stage, a layer or an operation when it is dropped.
+///
+/// ```
+/// use forge_core::profile::{Profiler, Scope, stage};
+/// let profiler = Profiler::start()?;
+/// let outer: Scope = stage("report");
+/// drop(stage("tables")); // within the other
+/// drop(outer);
+/// assert!(profiler.finish().rows.iter().any(|row| row.stage == "report/tables"));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[must_use = "it ends where it is dropped"]
 pub struct Scope(Option<fn(&mut Recorder)>);
 
