@@ -68,7 +68,7 @@ pub use pool::PoolOptions;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 pub(crate) use {
     adaptive_pool::{AVERAGE, adaptive},
-    conv::convolve,
+    conv::{convolve, convolve_max_pool},
     pool::slide,
 };
 

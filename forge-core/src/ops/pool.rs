@@ -81,7 +81,7 @@ impl<const D: usize> PoolOptions<D> {
             }
         }
         let parts = Parts::Sliding { window, places };
-        if (0..2).any(|d| parts.spans(d, image[d]).iter().any(|span| span.len == 0)) {
+        if (0..2).any(|d| parts.spans(d, image[d]).any(|span| span.len == 0)) {
             return Err(Error::shape(
                 op,
                 format!(
@@ -138,13 +138,16 @@ pub fn slide<const D: usize>(
     kind: PoolKind,
     options: &PoolOptions<D>,
 ) -> Result<Tensor> {
-    pool::<D>(op, x, kind, |image| {
-        let (window, places) = options.sliding(op, image)?;
-        Ok(Parts::Sliding { window, places })
-    })
+    pool::<D>(op, x, kind, |image| options.parts(op, image))
 }
 
 impl<const D: usize> PoolOptions<D> {
+    /// The parts of an image; `op` names it in errors.
+    pub(crate) fn parts(&self, op: &'static str, image: [usize; 2]) -> Result<Parts> {
+        let (window, places) = self.sliding(op, image)?;
+        Ok(Parts::Sliding { window, places })
+    }
+
     /// The mean that the settings say.
     pub(crate) fn average(&self) -> PoolKind {
         PoolKind::Average { count_padding: self.count_padding }
