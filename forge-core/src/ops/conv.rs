@@ -53,7 +53,7 @@ impl<const D: usize> Default for ConvOptions<D> {
 
 impl<const D: usize> ConvOptions<D> {
     /// The window of a kernel of these sizes.
-    fn window(&self, op: &'static str, kernel: [usize; D]) -> Result<Window> {
+    pub(super) fn window(&self, op: &'static str, kernel: [usize; D]) -> Result<Window> {
         check_positive(op, "kernel", kernel)?;
         check_positive(op, "stride", self.stride)?;
         check_positive(op, "dilation", self.dilation)?;
