@@ -172,17 +172,21 @@ pub unsafe fn correlate<T: Float>(
     let pixel = g.inputs();
     let padded_row = g.padded[1] * pixel;
     let [steps, depth] = g.stretches(inputs);
+    // Sweeps for each block, and how many floats of weights each gives.
+    let banded = steps == 1 && Correlation::<T>::takes_bands(g.lanes, window.kernel[0], depth);
+    let (sweeps, rows) = if banded { (1, 3 * depth) } else { (window.kernel[0], depth) };
     let mut out = out;
     for group in 0..g.groups {
         for block in g.blocks(outputs) {
-            for row in 0..window.kernel[0] {
+            for row in 0..sweeps {
                 for step in 0..steps {
                     let from = row * window.dilation[0] * padded_row
                         + step * window.dilation[1] * pixel
                         + group * inputs;
                     let channel = group * outputs + block.first;
                     T::dispatch(Correlation {
-                        rows: depth,
+                        rows,
+                        band: banded.then_some(window.dilation[0] * padded_row),
                         columns: block.count,
                         add,
                         counts: [images, places[0], places[1]],
@@ -192,7 +196,7 @@ pub unsafe fn correlate<T: Float>(
                         grad_steps: [g.place_image(), g.place_row(), g.outputs()],
                         out,
                     });
-                    out = out.wrapping_add(depth * block.width);
+                    out = out.wrapping_add(rows * block.width);
                 }
             }
         }

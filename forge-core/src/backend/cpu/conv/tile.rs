@@ -83,11 +83,11 @@ impl<T: Float> Pixels<T> {
         unsafe {
             let mut sums = [[V::splat(T::default()); NV]; R];
             if !self.start.is_null() {
-                for r in 0..R {
+                for (r, sums) in sums.iter_mut().enumerate() {
                     let from = self.start.wrapping_add((first + r) * self.start_row);
-                    for v in 0..NV {
+                    for (v, sum) in sums.iter_mut().enumerate() {
                         let from = from.wrapping_add(v * V::N);
-                        sums[r][v] = if v + 1 < NV { V::load(from) } else { V::load_first(from, last) };
+                        *sum = if v + 1 < NV { V::load(from) } else { V::load_first(from, last) };
                     }
                 }
             }
@@ -99,16 +99,9 @@ impl<T: Float> Pixels<T> {
                     // A pointer for every four pixels: the processor adds small multiples of one register by itself.
                     let mut of_four: [*const T; 4] = std::array::from_fn(|q| x.wrapping_add(4 * q * x_row));
                     for _ in 0..self.k {
-                        let mut w = [V::splat(T::default()); NV];
-                        for v in 0..NV {
-                            w[v] = V::load(weight.add(v * V::N));
-                        }
-                        for r in 0..R {
-                            let value = V::splat(*of_four[r / 4].wrapping_add(r % 4 * x_row));
-                            for v in 0..NV {
-                                sums[r][v] = value.mul_add(w[v], sums[r][v]);
-                            }
-                        }
+                        add_products::<V, R, NV>(&mut sums, weight, |r| {
+                            of_four[r / 4].wrapping_add(r % 4 * x_row)
+                        });
                         for pointer in &mut of_four {
                             *pointer = pointer.wrapping_add(1);
                         }
@@ -116,15 +109,40 @@ impl<T: Float> Pixels<T> {
                     }
                 }
             }
-            for r in 0..R {
+            for (r, sums) in sums.into_iter().enumerate() {
                 let out = self.out.wrapping_add((first + r) * self.out_row);
-                for v in 0..NV {
+                for (v, sum) in sums.into_iter().enumerate() {
                     if v + 1 < NV || last == V::N {
-                        sums[r][v].store(out.wrapping_add(v * V::N));
+                        sum.store(out.wrapping_add(v * V::N));
                     } else {
-                        sums[r][v].store_first(out.wrapping_add(v * V::N), last);
+                        sum.store_first(out.wrapping_add(v * V::N), last);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Adds a row of registers from memory to every row of sums, times the float that `factor` points at for that row.
+///
+/// # Safety
+/// All of it can be read.
+#[inline(always)]
+unsafe fn add_products<V: Lanes, const R: usize, const NV: usize>(
+    sums: &mut [[V; NV]; R],
+    row: *const V::Float,
+    factor: impl Fn(usize) -> *const V::Float,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut w = [V::splat(V::Float::default()); NV];
+        for (v, w) in w.iter_mut().enumerate() {
+            *w = V::load(row.wrapping_add(v * V::N));
+        }
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let value = V::splat(*factor(r));
+            for (sum, w) in sums.iter_mut().zip(w) {
+                *sum = value.mul_add(w, *sum);
             }
         }
     }
@@ -135,6 +153,8 @@ impl<T: Float> Pixels<T> {
 pub struct Correlation<T> {
     /// Floats of `x` that lie side by side.
     pub rows: usize,
+    /// Floats from one band of so many to the next, where there are three bands, as [`Correlation::takes_bands`] says.
+    pub band: Option<usize>,
     /// Up to two registers; `grad` is read in whole ones.
     pub columns: usize,
     pub add: bool,
@@ -153,13 +173,36 @@ impl<T: Float> Kernel<T> for Correlation<T> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
-        tiles!(self.rows, self.columns.div_ceil(V::N), |first| self.tile);
+        match (self.band, self.columns.div_ceil(V::N)) {
+            // SAFETY: there are three bands of three floats.
+            (Some(band), 1) if most::<V>() >= 9 => unsafe { self.bands::<V, 9, 1, 3>(0, band) },
+            // SAFETY: as above.
+            (Some(band), _) if most::<V>() >= 9 => unsafe { self.bands::<V, 9, 2, 3>(0, band) },
+            (_, registers) => tiles!(self.rows, registers, |first| self.tile),
+        }
     }
 }
 
 impl<T: Float> Correlation<T> {
+    /// Whether the rows of a kernel are taken in one sweep: three rows of three floats, as over images of one channel. A
+    /// row for itself would have too few sums to keep the processor busy.
+    pub fn takes_bands(lanes: usize, kernel_rows: usize, floats: usize) -> bool {
+        lanes * size_of::<T>() >= 64 && kernel_rows == 3 && floats == 3
+    }
+
     #[inline(always)]
     unsafe fn tile<V: Lanes<Float = T>, const R: usize, const NV: usize>(&self, first: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.bands::<V, R, NV, 1>(first, 0) }
+    }
+
+    /// A tile whose rows are `BANDS` times as many floats side by side.
+    #[inline(always)]
+    unsafe fn bands<V: Lanes<Float = T>, const R: usize, const NV: usize, const BANDS: usize>(
+        &self,
+        first: usize,
+        band: usize,
+    ) {
         let out = self.out.wrapping_add(first * NV * V::N);
         let ([images, rows, places], [x_image, x_row, x_place]) = (self.counts, self.x_steps);
         let [grad_image, grad_row, grad_place] = self.grad_steps;
@@ -167,10 +210,8 @@ impl<T: Float> Correlation<T> {
         unsafe {
             let mut sums = [[V::splat(T::default()); NV]; R];
             if self.add {
-                for r in 0..R {
-                    for v in 0..NV {
-                        sums[r][v] = V::load(out.wrapping_add((r * NV + v) * V::N));
-                    }
+                for (i, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
+                    *sum = V::load(out.wrapping_add(i * V::N));
                 }
             }
             for n in 0..images {
@@ -178,25 +219,16 @@ impl<T: Float> Correlation<T> {
                     let mut x = self.x.wrapping_add(n * x_image + y * x_row + first);
                     let mut grad = self.grad.wrapping_add(n * grad_image + y * grad_row);
                     for _ in 0..places {
-                        let mut d = [V::splat(T::default()); NV];
-                        for v in 0..NV {
-                            d[v] = V::load(grad.add(v * V::N));
-                        }
-                        for r in 0..R {
-                            let value = V::splat(*x.wrapping_add(r));
-                            for v in 0..NV {
-                                sums[r][v] = value.mul_add(d[v], sums[r][v]);
-                            }
-                        }
+                        add_products::<V, R, NV>(&mut sums, grad, |r| {
+                            x.wrapping_add(r / (R / BANDS) * band + r % (R / BANDS))
+                        });
                         x = x.wrapping_add(x_place);
                         grad = grad.wrapping_add(grad_place);
                     }
                 }
             }
-            for r in 0..R {
-                for v in 0..NV {
-                    sums[r][v].store(out.wrapping_add((r * NV + v) * V::N));
-                }
+            for (i, sum) in sums.as_flattened().iter().enumerate() {
+                sum.store(out.wrapping_add(i * V::N));
             }
         }
     }
