@@ -53,6 +53,15 @@ impl Spans {
         most(0) * most(1) < MOST && least(0) * least(1) > 0
     }
 
+    /// Whether every element of the image is in exactly one part.
+    pub fn are_a_partition(&self) -> bool {
+        let Parts::Sliding { window, places } = &self.parts else { return false };
+        window.stride == window.kernel
+            && window.dilation == [1, 1]
+            && window.padding == [[0; 2]; 2]
+            && (0..2).all(|d| places[d] * window.kernel[d] == self.size[d])
+    }
+
     /// What the sum of a part is divided by.
     fn divisor(&self, row: &Span, column: &Span) -> f64 {
         match self.kind {
@@ -128,7 +137,9 @@ impl CpuPool {
             parallel_if(batch * image * 4, batch, |n| {
                 // SAFETY: image n's own part.
                 let dx = unsafe { out.part(n * image, image) };
-                dx.fill(T::default());
+                if !spans.are_a_partition() {
+                    dx.fill(T::default());
+                }
                 let grad = &grads.as_ref()[n * places..(n + 1) * places];
                 let at = positions.as_ref().map(|p| &p.as_ref()[n * places..(n + 1) * places]);
                 T::dispatch(Backward { spans: &spans, channels, width, grad, at, dx });
@@ -223,7 +234,7 @@ impl<T: Float> Kernel<T> for Forward<'_, T> {
     }
 }
 
-/// Adds the gradient of one image.
+/// Adds the gradient of one image, or writes it where every element is in exactly one part.
 pub struct Backward<'a, T> {
     pub spans: &'a Spans,
     pub channels: usize,
@@ -241,7 +252,7 @@ impl<T: Float> Kernel<T> for Backward<'_, T> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
-        let channels = self.channels;
+        let (channels, alone) = (self.channels, self.spans.are_a_partition());
         self.spans.each(|part, row, column| {
             let pixel = part * channels;
             let divisor = self.spans.divisor(row, column);
@@ -264,7 +275,7 @@ impl<T: Float> Kernel<T> for Backward<'_, T> {
                             }
                             None => share,
                         };
-                        store(load::<V>(to, n).add(mine), to, n);
+                        store(if alone { mine } else { load::<V>(to, n).add(mine) }, to, n);
                         number += 1.0;
                     });
                 }

@@ -179,7 +179,13 @@ impl CpuConv {
         for (y, row) in pooled.as_mut().chunks_exact_mut(columns * g.outputs()).enumerate() {
             arriving.row(n, y, rows, row, sums);
         }
-        out.fill(T::default());
+        if spans.are_a_partition() {
+            for row in out.chunks_exact_mut(g.place_row()) {
+                g.within_margins(row);
+            }
+        } else {
+            out.fill(T::default());
+        }
         T::dispatch(Backward {
             spans,
             channels: g.outputs(),
