@@ -1,4 +1,4 @@
-//! What a steady training step asks the system for: nothing with an LSTM, at most four small pieces with an MLP. What one
+//! What a steady training step asks the system for: nothing with an LSTM or a CNN, at most four small pieces with an MLP. What one
 //! step gives back serves the next.
 
 #![allow(clippy::unwrap_used)]
