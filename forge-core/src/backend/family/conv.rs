@@ -1,7 +1,7 @@
 //! Convolutions and their transposes.
 
-use super::{Saved, Window};
-use crate::backend::Unary;
+use super::{Parts, Saved, Window};
+use crate::backend::{Unary, composed};
 use crate::{Result, Tensor};
 
 /// The operands of a convolution or transposed convolution, all untracked.
@@ -70,6 +70,24 @@ pub trait Conv: Send + Sync {
         grad: Tensor,
         needs: &[bool; 3],
     ) -> Result<[Option<Tensor>; 3]>;
+
+    /// Largest elements of parts of the convolution, act(b + …), whose height and width are `args.output`. By default the
+    /// one after the other, by the families of x's device.
+    fn conv_max_pool(&self, args: &ConvArgs, parts: &Parts, keep: bool) -> Result<(Tensor, Option<Saved>)> {
+        composed::conv::max_pool_forward(args, parts, keep)
+    }
+
+    /// Gradients of x, weight and bias; those not needed may be `None`.
+    fn conv_max_pool_backward(
+        &self,
+        args: &ConvArgs,
+        _parts: &Parts,
+        saved: Saved,
+        grad: Tensor,
+        needs: &[bool; 3],
+    ) -> Result<[Option<Tensor>; 3]> {
+        composed::conv::max_pool_backward(args, saved.take()?, grad, needs)
+    }
 
     /// The transpose, with bias and activation. With `keep`, also gives what backward needs.
     fn conv_transpose(&self, args: &ConvArgs, keep: bool) -> Result<(Tensor, Option<Saved>)>;
