@@ -12,6 +12,9 @@ impl Tensor {
     /// [`Tensor::conv2d`] and then [`Tensor::max_pool2d`], in one pass over memory: the convolution's own result, as large
     /// as all kernels' places together, is never stored. A [`Sequential`](crate::nn::Sequential) does so by itself.
     ///
+    /// The largest `act(b[o] + Σ w[o, c, k] x[n, c, i stride + k dilation - padding])` under each place of the pooling's kernel:
+    /// `[batch, in channels, height, width]` → `[batch, out channels, rows, columns]`.
+    ///
     /// ```
     /// use forge_core::{ops::{ConvOptions, PoolOptions}, Tensor};
     /// let x = Tensor::new(&[1.0f32, 2.0, 5.0, 3.0], &[1, 1, 2, 2])?;

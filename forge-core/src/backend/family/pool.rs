@@ -66,6 +66,11 @@ impl Parts {
     }
 
     /// Part `i` along dimension `d` (0 for rows) of an image with `size` elements there.
+    ///
+    /// ```
+    /// use forge_core::backend::{Parts, Span};
+    /// assert_eq!(Parts::Adaptive([1, 3]).span(1, 2, 4), Span { first: 2, step: 1, len: 2, padded_len: 2 });
+    /// ```
     pub fn span(&self, d: usize, i: usize, size: usize) -> Span {
         match self {
             Parts::Adaptive(counts) => {
