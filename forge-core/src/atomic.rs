@@ -51,6 +51,16 @@ fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
 
 /// Makes a rename in the folder of `path` survive a power cut. Only Unix lets a folder be opened and forced to disk.
 ///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// let (draft, path) = (folder.path().join("draft"), folder.path().join("model.json"));
+/// std::fs::write(&draft, "{}")?;
+/// std::fs::rename(&draft, &path)?;
+/// forge_core::sync_folder(&path)?; // now a power cut finds the new name
+/// assert!(path.exists() && !draft.exists());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// When the folder cannot be opened or forced to disk.
 pub fn sync_folder(path: &Path) -> io::Result<()> {

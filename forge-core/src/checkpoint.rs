@@ -18,6 +18,9 @@ use std::path::Path;
 /// assert_eq!(file.notes["epoch"], "3");
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// # Errors
+/// When the file cannot be written, or two tensors have one name.
 pub fn save(path: &Path, tensors: &[(String, Tensor)], notes: &[(&str, String)]) -> Result<()> {
     let bytes: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors
         .iter()
@@ -49,6 +52,15 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)], notes: &[(&str, String)])
 }
 
 /// What a file of weights holds.
+///
+/// See [`save`].
+///
+/// ```
+/// use forge_core::checkpoint::{Contents, parse};
+/// let Contents { tensors, notes } = parse("empty.safetensors".as_ref(), b"\x02\0\0\0\0\0\0\0{}")?;
+/// assert!(tensors.is_empty() && notes.is_empty());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Contents {
     /// Tensors by name, in the order of their names.
@@ -59,6 +71,18 @@ pub struct Contents {
 
 /// Loads what [`save`] or another program wrote, on the CPU. Floats of 16 bits become f32, smaller integers and booleans i64.
 ///
+/// ```
+/// use forge_core::{checkpoint, nn::{Init, Linear}, Parameters};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("linear.safetensors");
+/// let trained = Linear::new(&Init::new(0), 2, 1)?;
+/// checkpoint::save(&path, &trained.named_values(), &[])?;
+/// let mut model = Linear::new(&Init::new(1), 2, 1)?;
+/// model.load_values(&checkpoint::load(&path)?.tensors)?;
+/// assert_eq!(model.named_values()[0].1.to_vec::<f32>()?, trained.named_values()[0].1.to_vec::<f32>()?);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When the file is missing or torn, or holds an element type that tensors do not have.
 pub fn load(path: &Path) -> Result<Contents> {
@@ -66,6 +90,15 @@ pub fn load(path: &Path) -> Result<Contents> {
 }
 
 /// What [`load`] does, of a file that is in memory. Messages call it `path`.
+///
+/// ```
+/// use forge_core::checkpoint;
+/// let path = "empty.safetensors".as_ref();
+/// assert!(checkpoint::parse(path, b"\x02\0\0\0\0\0\0\0{}")?.tensors.is_empty());
+/// let error = checkpoint::parse(path, b"no weights").unwrap_err();
+/// assert!(error.to_string().starts_with("empty.safetensors: "));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`load`].

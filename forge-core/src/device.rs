@@ -6,6 +6,18 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 /// A handle on a backend. Cloning it is cheap.
+///
+/// ```
+/// use forge_core::{backend::Cpu, DType, Device, Tensor};
+/// assert_eq!(Device::cpu(), Device::cpu());
+/// let own = Device::new(Cpu::new()); // another device, although of the same kind
+/// assert_ne!(own, Device::cpu());
+/// assert_eq!(own.to_string(), "cpu");
+/// let (here, there) = (Tensor::zeros(&[2], DType::F32, &own)?, Tensor::zeros(&[2], DType::F32, &Device::cpu())?);
+/// assert!((&here + &there).is_err());
+/// assert_eq!((&here + there.to_device(&own)?)?.to_vec::<f32>()?, [0.0, 0.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Device(Arc<dyn Backend>);
 

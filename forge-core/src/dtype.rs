@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// The type of a tensor's elements.
+///
+/// ```
+/// use forge_core::DType;
+/// assert_eq!([DType::F32, DType::F64, DType::I64].map(DType::size), [4, 8, 8]);
+/// assert!(DType::F32.is_float() && !DType::I64.is_float());
+/// assert_eq!(DType::I64.to_string(), "i64");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DType {
@@ -40,6 +47,13 @@ impl fmt::Display for DType {
 }
 
 /// Elements in host memory.
+///
+/// ```
+/// use forge_core::{DType, Host};
+/// let zeros = Host::zeros(DType::I64, 3);
+/// assert_eq!((zeros.len(), zeros.is_empty(), zeros.dtype()), (3, false, DType::I64));
+/// assert_eq!(zeros, Host::I64(vec![0, 0, 0]));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Host {
     /// 32-bit floats.
@@ -92,6 +106,19 @@ mod sealed {
 }
 
 /// A Rust type that tensors hold.
+///
+/// ```
+/// use forge_core::{DType, Element, Host};
+/// fn doubled<T: Element>(host: &mut Host) -> Option<&[T]> {
+///     T::slice_mut(host)?.iter_mut().for_each(|x| *x = T::from_f64(2.0 * x.to_f64()));
+///     T::slice(host)
+/// }
+/// let mut host = f32::wrap(vec![1.5, 2.0]);
+/// assert_eq!(doubled::<f32>(&mut host), Some(&[3.0f32, 4.0][..]));
+/// assert_eq!(doubled::<i64>(&mut host), None); // another type
+/// assert_eq!(f32::DTYPE, DType::F32);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + fmt::Debug + 'static {
     /// Its run-time name.
     const DTYPE: DType;

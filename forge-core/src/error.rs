@@ -5,9 +5,25 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// The crate's result.
+///
+/// ```
+/// fn half(n: usize) -> forge_core::Result<usize> {
+///     if n % 2 == 0 { Ok(n / 2) } else { Err(forge_core::Error::other("an odd number has no half")) }
+/// }
+/// assert_eq!(half(6)?, 3);
+/// assert!(half(7).is_err());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong.
+///
+/// ```
+/// use forge_core::{ErrorKind, Tensor};
+/// let error = Tensor::new(&[1.0f32; 3], &[2, 2]).unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::Shape { op: "tensor", .. }));
+/// assert_eq!(error.to_string(), "tensor: 3 elements do not fill the shape [2, 2], which has 4");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -121,6 +137,14 @@ pub enum ErrorKind {
 }
 
 /// An error with the path of the layer in which it arose, such as `lstm.weight_ih`.
+///
+/// ```
+/// use forge_core::{Error, ErrorKind};
+/// let error = Error::other("no such mode").within("attention").within("encoder");
+/// assert_eq!(error.path(), "encoder.attention");
+/// assert_eq!(error.to_string(), "encoder.attention: no such mode");
+/// assert!(matches!(error.kind(), ErrorKind::Other(_)));
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

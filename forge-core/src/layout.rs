@@ -9,10 +9,18 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-/// The highest number of dimensions.
+/// The highest number of dimensions. See [`Dims`].
 pub const MAX_RANK: usize = 6;
 
 /// A short list of sizes, held inline.
+///
+/// ```
+/// use forge_core::{Dims, MAX_RANK};
+/// let shape = Dims::new("reshape", &[2, 0, 3])?;
+/// assert_eq!((shape.len(), shape[2], shape.count()), (3, 3, 0));
+/// assert!(Dims::new("reshape", &[1; MAX_RANK + 1]).is_err());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Eq, Default)]
 pub struct Dims {
     len: u8,
@@ -21,6 +29,9 @@ pub struct Dims {
 
 impl Dims {
     /// From a slice of at most [`MAX_RANK`] sizes, whose product can be addressed.
+    ///
+    /// # Errors
+    /// When there are more sizes, or more elements than memory has addresses.
     pub fn new(op: &'static str, sizes: &[usize]) -> Result<Self> {
         if sizes.len() > MAX_RANK {
             return Err(Error::shape(
@@ -80,6 +91,25 @@ impl fmt::Debug for Dims {
 }
 
 /// How a tensor's indices map to the elements of its storage.
+///
+/// Methods that can fail take the name of the operation that asks, for its message.
+///
+/// ```
+/// use forge_core::{Dims, Layout};
+/// let rows = Layout::contiguous(Dims::new("doc", &[3, 4])?);
+/// assert_eq!((rows.strides(), rows.rank(), rows.count(), rows.contiguous_range()), (&[4, 1][..], 2, 12, Some(0..12)));
+/// let columns = rows.permute("doc", &[1, 0])?;
+/// assert_eq!((&columns.shape()[..], columns.strides(), columns.is_contiguous()), (&[4, 3][..], &[1, 4][..], false));
+/// // Two elements of the columns from the second on, every other one: 1 and 3 of each row.
+/// let odd = columns.slice("doc", 0, 1, 2, 2)?;
+/// assert_eq!((&odd.shape()[..], odd.strides(), odd.offset()), (&[2, 3][..], &[2, 4][..], 1));
+/// let repeated = rows.slice("doc", 0, 0, 1, 1)?.expand("doc", Dims::new("doc", &[5, 4])?)?;
+/// assert_eq!(repeated.strides(), [0, 1]); // one row, read five times
+/// assert_eq!(&rows.unsqueeze("doc", 1)?.shape()[..], [3, 1, 4]);
+/// assert!(rows.reshape(Dims::new("doc", &[2, 6])?).is_some());
+/// assert!(columns.reshape(Dims::new("doc", &[12])?).is_none()); // needs a copy
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
     shape: Dims,
@@ -164,6 +194,9 @@ impl Layout {
     }
 
     /// The same elements in another order of dimensions.
+    ///
+    /// # Errors
+    /// When `order` does not name each dimension once.
     pub fn permute(&self, op: &'static str, order: &[usize]) -> Result<Self> {
         let mut seen = [false; MAX_RANK];
         let fits = order.len() == self.rank()
@@ -183,6 +216,9 @@ impl Layout {
     }
 
     /// `len` elements of dimension `axis` from `start`, every `step`-th.
+    ///
+    /// # Errors
+    /// When there is no such dimension, `step` is 0, or an element lies outside.
     pub fn slice(
         &self,
         op: &'static str,
@@ -263,6 +299,9 @@ impl Layout {
     }
 
     /// Repeat dimensions of size 1, and add leading ones, to reach `shape` without a copy.
+    ///
+    /// # Errors
+    /// When a size other than 1 would change, or a dimension vanish.
     pub fn expand(&self, op: &'static str, shape: Dims) -> Result<Self> {
         let error = || Error::shape(op, format!("{:?} does not broadcast to {shape:?}", self.shape));
         let lead = shape.len().checked_sub(self.rank()).ok_or_else(error)?;
@@ -279,6 +318,9 @@ impl Layout {
     }
 
     /// A dimension of size 1 before `axis`.
+    ///
+    /// # Errors
+    /// When `axis` is above the rank, or the layout has [`MAX_RANK`] dimensions already.
     pub fn unsqueeze(&self, op: &'static str, axis: usize) -> Result<Self> {
         if axis > self.rank() || self.rank() == MAX_RANK {
             return Err(Error::shape(op, format!("no room for a new dimension {axis} in {:?}", self.shape)));
@@ -357,6 +399,17 @@ impl Layout {
 }
 
 /// The shape that two operands broadcast to, by NumPy's rule: from the right, sizes are equal or one of them is 1.
+///
+/// ```
+/// use forge_core::{Dims, broadcast};
+/// let dims = |sizes: &[usize]| Dims::new("add", sizes);
+/// assert_eq!(&broadcast("add", &dims(&[5, 1, 3])?, &dims(&[4, 1])?)?[..], [5, 4, 3]);
+/// assert!(broadcast("add", &dims(&[2])?, &dims(&[3])?).is_err());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// # Errors
+/// When two sizes differ and neither is 1.
 pub fn broadcast(op: &'static str, a: &Dims, b: &Dims) -> Result<Dims> {
     let rank = a.len().max(b.len());
     let mut out = Dims::filled(&[1; MAX_RANK][..rank]);
@@ -373,74 +426,4 @@ pub fn broadcast(op: &'static str, a: &Dims, b: &Dims) -> Result<Dims> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn positions(layout: &Layout) -> Vec<usize> {
-        let runs = Runs::new([layout]);
-        let mut out = Vec::new();
-        runs.each(|[at]| out.extend((0..runs.n).map(|i| at + i * runs.strides[0])));
-        out
-    }
-
-    /// The element at each index, in row-major order, straight from the definition.
-    fn naive(layout: &Layout) -> Vec<usize> {
-        let mut out = vec![layout.offset()];
-        for (&size, &stride) in layout.shape().iter().zip(layout.strides()) {
-            out = out.iter().flat_map(|&p| (0..size).map(move |i| p + i * stride)).collect();
-        }
-        out
-    }
-
-    proptest! {
-        #[test]
-        fn runs_visit_every_index_in_order(
-            shape in proptest::collection::vec(0usize..4, 0..5), seed in 0usize..1000, cut in 0usize..3,
-        ) {
-            let base = Layout::contiguous(Dims::filled(&shape));
-            let mut order: Vec<usize> = (0..shape.len()).collect();
-            let k = shape.len().max(1);
-            order.rotate_left(seed % k);
-            let mut layout = base.permute("test", &order).unwrap();
-            if !shape.is_empty() {
-                let axis = seed % shape.len();
-                let size = layout.shape()[axis];
-                let start = cut.min(size);
-                layout = layout.slice("test", axis, start, (size - start).div_ceil(2), 2).unwrap();
-            }
-            prop_assert_eq!(positions(&layout), naive(&layout));
-        }
-
-        #[test]
-        fn a_reshape_without_copy_keeps_the_order(
-            shape in proptest::collection::vec(1usize..5, 1..5), rotate in 0usize..4, split in 0usize..4,
-        ) {
-            let mut order: Vec<usize> = (0..shape.len()).collect();
-            order.rotate_left(rotate % shape.len());
-            let layout = Layout::contiguous(Dims::filled(&shape)).permute("test", &order).unwrap();
-            let mut target: Vec<usize> = layout.shape().to_vec();
-            if split % 2 == 0 && target.len() >= 2 {
-                let merged = target.remove(0);
-                target[0] *= merged;
-            } else if let Some(d) = target.iter().position(|n| n % 2 == 0) {
-                target[d] /= 2;
-                target.insert(d, 2);
-            }
-            if let Some(view) = layout.reshape(Dims::filled(&target)) {
-                prop_assert_eq!(naive(&view), naive(&layout));
-            } else {
-                prop_assert!(!layout.is_contiguous());
-            }
-        }
-    }
-
-    #[test]
-    fn broadcasting_follows_numpy() {
-        let d = Dims::filled;
-        assert_eq!(broadcast("add", &d(&[3, 1]), &d(&[4])).unwrap(), d(&[3, 4]));
-        assert_eq!(broadcast("add", &d(&[0, 1]), &d(&[1, 5])).unwrap(), d(&[0, 5]));
-        let error = broadcast("add", &d(&[2, 3]), &d(&[2])).unwrap_err();
-        assert_eq!(error.to_string(), "add: [2, 3] and [2] do not broadcast together");
-    }
-}
+mod tests;

@@ -9,6 +9,31 @@
 //! - [`checkpoint`] and [`npy`]: weights and arrays in files;
 //! - [`history`]: what a run leaves behind, for reports;
 //! - [`backend`] and [`ops`]: what a device does, and the table of operations that the verification harness walks.
+//!
+//! A training loop by hand; [`learn::Learner`] is one with validation, callbacks and checkpoints:
+//!
+//! ```
+//! use forge_core::nn::{Activation, Init, Linear, Module, Sequential};
+//! use forge_core::optim::{Adam, Optimizer};
+//! use forge_core::{Cx, Tensor};
+//!
+//! let init = Init::new(7);
+//! let mut model = Sequential::new()
+//!     .with("hidden", Linear::new(&init.within("hidden"), 2, 8)?)
+//!     .with("tanh", Activation::tanh())
+//!     .with("head", Linear::new(&init.within("head"), 8, 1)?);
+//! let x = Tensor::new(&[0.0f32, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], &[4, 2])?;
+//! let exclusive_or = Tensor::new(&[0.0f32, 1.0, 1.0, 0.0], &[4, 1])?;
+//! let mut adam = Adam::new(0.05);
+//! for step in 0..300 {
+//!     let cx = Cx::train(7, step); // the tape and the random numbers of this pass
+//!     let loss = model.forward(&cx, &x)?.mse(&exclusive_or)?;
+//!     adam.step(&mut model, &loss.backward(cx)?)?;
+//! }
+//! let answers = model.forward(&Cx::infer(), &x)?.to_vec::<f32>()?;
+//! assert!(answers.iter().zip([0.0, 1.0, 1.0, 0.0]).all(|(found, wanted)| (found - wanted).abs() < 0.1));
+//! # Ok::<(), forge_core::Error>(())
+//! ```
 
 mod atomic;
 mod autograd;

@@ -5,6 +5,14 @@
 //! SC 2011. The known answers of their library are in the tests.
 
 /// One block of Philox 4x32-10.
+///
+/// Salmon, Moraes, Dror and Shaw, *Parallel random numbers: as easy as 1, 2, 3*, SC 2011.
+///
+/// ```
+/// // The known answer of the paper's library.
+/// let zeros = forge_core::rng::philox([0; 4], [0; 2]);
+/// assert_eq!(zeros, [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+/// ```
 pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
     const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
@@ -21,6 +29,18 @@ pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 }
 
 /// A stream of random numbers: element `i` of it is the same whoever asks, in whatever order.
+///
+/// ```
+/// use forge_core::rng::{Stream, philox};
+/// let stream = Stream::new(7, "dropout").at(2);
+/// assert_eq!(stream.word(5), stream.block(1)[1]); // a block holds four words
+/// assert_eq!(stream.uniform(5), f64::from(stream.word(5) >> 8) / 16_777_216.0);
+/// assert!((0..100).all(|i| stream.normal(i).abs() < 6.0));
+/// let mut order = stream.permutation(10);
+/// assert_ne!(order, Stream::new(7, "dropout").at(3).permutation(10)); // another epoch, another order
+/// order.sort();
+/// assert_eq!(order, (0..10).collect::<Vec<_>>());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
     seed: u64,

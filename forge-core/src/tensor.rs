@@ -42,6 +42,22 @@ impl Pooled for Storage {
 /// assert_eq!(b.to_vec::<f32>()?, [2.0, 6.0, 12.0, 20.0]);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// use forge_core::{DType, Device, Host, Tensor};
+/// let cpu = Device::cpu();
+/// let x = Tensor::from_vec(vec![1i64, 2, 3, 4, 5, 6], &[2, 3], &cpu)?;
+/// assert_eq!((x.shape(), x.rank(), x.count(), x.dtype(), x.device()), (&[2, 3][..], 2, 6, DType::I64, &cpu));
+/// assert_eq!(x.permute(&[1, 0])?.layout().strides(), [1, 3]); // a view: the same elements, read in another order
+/// let y = x.to_dtype(DType::F64)?.to_device(&cpu)?;
+/// assert_eq!(y.sum_all()?.item()?, 21.0);
+/// assert_eq!(y.host()?, Host::F64(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+/// assert_eq!(Tensor::from_host(y.host()?, &[6], &cpu)?.to_f64_vec()?, y.to_f64_vec()?);
+/// let half = Tensor::full(0.5, &[2, 1], DType::F64, &cpu)?;
+/// assert_eq!((&Tensor::zeros(&[1, 2], DType::F64, &cpu)? + &half)?.to_vec::<f64>()?, [0.5; 4]);
+/// assert_eq!(Tensor::scalar_like(2.0, &half)?.arg().layout.count(), 1); // as a backend's primitive reads it
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Tensor {
     storage: Shared<Storage>,
@@ -59,11 +75,17 @@ impl Tensor {
     }
 
     /// Elements in row-major order, on a device. Takes the vector without a copy where the device can.
+    ///
+    /// # Errors
+    /// As [`Tensor::new`]; when the device does not hold this element type, or has no room.
     pub fn from_vec<T: Element>(elements: Vec<T>, shape: &[usize], device: &Device) -> Result<Self> {
         Self::from_host(T::wrap(elements), shape, device)
     }
 
     /// Elements of a run-time type in row-major order, on a device.
+    ///
+    /// # Errors
+    /// As [`Tensor::from_vec`].
     pub fn from_host(host: Host, shape: &[usize], device: &Device) -> Result<Self> {
         let dims = Dims::new("tensor", shape)?;
         if host.len() != dims.count() {
@@ -84,17 +106,26 @@ impl Tensor {
     }
 
     /// A tensor of equal elements.
+    ///
+    /// # Errors
+    /// When the shape has too many dimensions or elements, or the device does not hold this element type.
     pub fn full(value: f64, shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
         let dims = Dims::new("full", shape)?;
         Self::build(device, dtype, dims, |out| device.fill(out, value))
     }
 
     /// Zeros.
+    ///
+    /// # Errors
+    /// As [`Tensor::full`].
     pub fn zeros(shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
         Self::full(0.0, shape, dtype, device)
     }
 
     /// One number, without dimensions, of the type and on the device of `like`.
+    ///
+    /// # Errors
+    /// When the device fails.
     pub fn scalar_like(value: f64, like: &Tensor) -> Result<Self> {
         Self::full(value, &[], like.dtype(), like.device())
     }
@@ -209,12 +240,14 @@ impl Tensor {
         self.track = Some(track);
     }
 
-    /// Whether a tape records what is done with this value.
+    /// Whether a tape records what is done with this value. See [`Cx::track`](crate::Cx::track).
     pub fn is_tracked(&self) -> bool {
         self.track.is_some()
     }
 
     /// The same value, unknown to any tape: gradients stop here.
+    ///
+    /// See [`Cx::track`](crate::Cx::track).
     pub fn detach(&self) -> Self {
         Tensor { storage: self.storage.clone(), layout: self.layout, track: None }
     }
@@ -251,12 +284,18 @@ impl Tensor {
     }
 
     /// The same values as another element type. Tracked values must be detached first.
+    ///
+    /// # Errors
+    /// When the value is tracked, or its device does not hold the other type.
     pub fn to_dtype(&self, dtype: DType) -> Result<Self> {
         self.untracked("to_dtype")?;
         if dtype == self.dtype() { Ok(self.clone()) } else { self.converted(dtype, self.device()) }
     }
 
     /// The same values on another device. Tracked values must be detached first.
+    ///
+    /// # Errors
+    /// When the value is tracked, or the other device does not hold its type.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         self.untracked("to_device")?;
         if device == self.device() {
@@ -273,6 +312,9 @@ impl Tensor {
     }
 
     /// The elements in row-major order, in host memory.
+    ///
+    /// # Errors
+    /// When the device fails.
     pub fn host(&self) -> Result<Host> {
         let packed = self.packed()?;
         self.device().download(&packed.storage.memory)
@@ -291,11 +333,17 @@ impl Tensor {
     }
 
     /// The elements in row-major order, as f64.
+    ///
+    /// # Errors
+    /// When the device fails.
     pub fn to_f64_vec(&self) -> Result<Vec<f64>> {
         self.detach().to_dtype(DType::F64)?.to_vec()
     }
 
     /// The one element of a tensor that has one.
+    ///
+    /// # Errors
+    /// When it has no element, or more than one.
     pub fn item(&self) -> Result<f64> {
         if self.count() != 1 {
             return Err(Error::shape(
@@ -321,11 +369,19 @@ impl Tensor {
     /// assert_eq!(tensor.to_ndarray::<f64>()?, array);
     /// # Ok::<(), forge_core::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// When the array has more than [`MAX_RANK`](crate::MAX_RANK) dimensions.
     pub fn from_ndarray<T: Element>(array: ArrayViewD<'_, T>) -> Result<Self> {
         Self::from_vec(array.iter().copied().collect(), array.shape(), &Device::cpu())
     }
 
     /// As an `ndarray` array.
+    ///
+    /// See [`Tensor::from_ndarray`].
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
     pub fn to_ndarray<T: Element>(&self) -> Result<ArrayD<T>> {
         ArrayD::from_shape_vec(IxDyn(self.shape()), self.to_vec()?)
             .map_err(|e| Error::shape("to_ndarray", e.to_string()))

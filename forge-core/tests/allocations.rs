@@ -1,10 +1,14 @@
-//! What a steady training step asks the system for: nothing with an LSTM, at most four small pieces with an MLP. What one
+//! What a steady training step asks the system for: nothing with an LSTM or a CNN, at most four small pieces with an MLP. What one
 //! step gives back serves the next.
 
 #![allow(clippy::unwrap_used)]
 
 use forge_core::data::{Dataset, TensorDataset};
-use forge_core::nn::{Activation, Dropout, Init, LastStep, Linear, Lstm, Module, Sequential};
+use forge_core::nn::{
+    Activation, AvgPool2d, Conv2d, Dropout, Flatten, Init, LastStep, Linear, Lstm, MaxPool2d, Module,
+    Sequential,
+};
+use forge_core::ops::{ConvOptions, Padding, PoolOptions};
 use forge_core::optim::{Adam, Optimizer};
 use forge_core::rng::Stream;
 use forge_core::{Cx, Device, Tensor};
@@ -100,6 +104,29 @@ fn a_steady_step_of_an_lstm_allocates_nothing() {
             .with("head", Linear::new(&init.within("head"), 50, 1).unwrap())
     };
     assert_eq!(in_ten_steps(model, &[32, 60, 1], &[32, 1]), 0);
+}
+
+/// Convolutions with what is fused to them and without: 28 × 28 × 1 in batches of 8 by way of 4 and 17 channels.
+#[test]
+fn a_steady_step_of_a_cnn_allocates_nothing() {
+    let model = |init: &Init| {
+        let around = ConvOptions { padding: Padding::all(1), ..ConvOptions::default() };
+        let conv = |name: &str, from: usize, to: usize| {
+            Conv2d::new(&init.within(name), from, to, [3, 3], around).unwrap()
+        };
+        let halve = || MaxPool2d::new(PoolOptions::new([2, 2]));
+        Sequential::new()
+            .with("a", conv("a", 1, 4))
+            .with("relu", Activation::relu())
+            .with("pool", halve())
+            .with("b", conv("b", 4, 17))
+            .with("tanh", Activation::tanh())
+            .with("mean", AvgPool2d::new(PoolOptions::new([2, 2])))
+            .with("c", conv("c", 17, 2))
+            .with("again", halve())
+            .with("flatten", Flatten)
+    };
+    assert_eq!(in_ten_steps(model, &[8, 1, 28, 28], &[8, 18]), 0);
 }
 
 /// Only the `gemm` crate asks for memory: twice in each of two products that it packs matrices for.

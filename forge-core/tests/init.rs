@@ -4,18 +4,28 @@
 
 use forge_core::backend::Scalar;
 use forge_core::checkpoint;
-use forge_core::nn::{Conv2d, ConvTranspose2d, Fan, Gain, Init, Initial};
+use forge_core::nn::{
+    BatchNorm, Conv1d, Conv2d, ConvTranspose2d, Embedding, GroupNorm, Gru, LayerNorm, Linear, Lstm,
+};
+use forge_core::nn::{Fan, Gain, Init, Initial, MultiHeadAttention, TransformerEncoderLayer};
 use forge_core::ops::{ConvOptions, ConvTransposeOptions};
 use forge_core::rng::Stream;
-use forge_core::{DType, Parameters};
+use forge_core::{DType, Parameters, Tensor};
 use std::path::Path;
 
 /// The weight whose fans the golden file holds.
 const SHAPE: [usize; 4] = [6, 4, 3, 2];
 
 fn golden(name: &str) -> Vec<f64> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/images.safetensors");
-    let tensors = checkpoint::load(&path).unwrap().tensors;
+    numbers(&file("images"), name)
+}
+
+fn file(name: &str) -> Vec<(String, Tensor)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.safetensors"));
+    checkpoint::load(&path).unwrap().tensors
+}
+
+fn numbers(tensors: &[(String, Tensor)], name: &str) -> Vec<f64> {
     let tensor = tensors.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no {name}"));
     tensor.1.to_f64_vec().unwrap()
 }
@@ -147,21 +157,82 @@ fn names_are_known_and_unknown_ones_listed() {
     );
 }
 
-/// PyTorch's first weights: uniform in ±1/√fan-in, where fan-in is that of the weight as it lies.
+/// What PyTorch's functions of these names fill a tensor with, overheard by `golden/first_weights.py`, is drawn here from
+/// the same random numbers.
 #[test]
-fn convolutions_start_from_pytorchs_bounds() {
-    let init = Init::new(3).dtype(DType::F64);
-    let conv = ConvOptions { groups: 4, ..ConvOptions::default() };
-    let conv = Conv2d::new(&init, 16, 64, [5, 3], conv).unwrap();
+fn initialisations_by_name_are_pytorchs_with_its_defaults() {
+    let file = file("first_weights");
+    for name in [
+        "zeros",
+        "ones",
+        "uniform",
+        "normal",
+        "xavier_uniform",
+        "xavier_normal",
+        "kaiming_uniform",
+        "kaiming_normal",
+    ] {
+        let wanted = match *numbers(&file, &format!("initial.{name}")) {
+            [0.0, value, _] => Initial::Uniform { low: value, high: value },
+            [1.0, low, high] => Initial::Uniform { low, high },
+            [2.0, mean, std] => Initial::Normal { mean, std },
+            ref other => panic!("{name}: {other:?}"),
+        };
+        let (found, wanted) = (draw(name.parse().unwrap(), &SHAPE), draw(wanted, &SHAPE));
+        assert!(found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() <= 1e-14 * b.abs()), "{name}");
+    }
+    let cut = numbers(&file, "truncated_normal");
+    let wanted = Initial::TruncatedNormal { mean: cut[0], std: cut[1], low: cut[2], high: cut[3] };
+    assert_eq!("truncated_normal".parse::<Initial>().unwrap(), wanted);
+    for (name, other) in [
+        ("glorot_normal", "xavier_normal"),
+        ("he_uniform", "kaiming_uniform"),
+        ("he_normal", "kaiming_normal"),
+    ] {
+        assert_eq!(name.parse::<Initial>().unwrap(), other.parse().unwrap());
+    }
+}
+
+/// Every parameter of every layer starts from PyTorch's distribution.
+#[test]
+fn first_weights_of_layers_are_pytorchs() {
+    let init = &Init::new(5).dtype(DType::F64);
+    let (conv, image) = (ConvOptions { groups: 2, ..ConvOptions::default() }, ConvOptions::default());
     let transpose = ConvTransposeOptions { groups: 4, ..ConvTransposeOptions::default() };
-    let transpose = ConvTranspose2d::new(&init, 64, 16, [5, 3], transpose).unwrap();
-    // 4 channels of a group and 15 elements of the kernel for both.
-    let bound = 1.0 / 60.0f64.sqrt();
-    for layer in [&conv as &dyn Parameters, &transpose] {
-        for (name, value) in layer.named_values() {
+    let layers: [(&str, Box<dyn Parameters>); 12] = [
+        ("linear", Box::new(Linear::new(init, 30, 40).unwrap())),
+        ("conv1d", Box::new(Conv1d::new(init, 8, 12, [5], conv).unwrap())),
+        ("conv2d", Box::new(Conv2d::new(init, 8, 12, [5, 3], image).unwrap())),
+        ("conv_transpose2d", Box::new(ConvTranspose2d::new(init, 12, 8, [5, 3], transpose).unwrap())),
+        ("batch_norm", Box::new(BatchNorm::new(init, 5).unwrap())),
+        ("layer_norm", Box::new(LayerNorm::new(init, &[3, 4]).unwrap())),
+        ("group_norm", Box::new(GroupNorm::new(init, 2, 6).unwrap())),
+        ("embedding", Box::new(Embedding::new(init, 60, 20).unwrap())),
+        ("lstm", Box::new(Lstm::bidirectional(init, 7, 16, 2, 0.0).unwrap())),
+        ("gru", Box::new(Gru::bidirectional(init, 7, 16, 2, 0.0).unwrap())),
+        ("attention", Box::new(MultiHeadAttention::new(init, 24, 4, 0.0).unwrap())),
+        ("encoder_layer", Box::new(TransformerEncoderLayer::new(init, 24, 4, 32, 0.0).unwrap())),
+    ];
+    let file = file("first_weights");
+    let mut checked = 0;
+    for (layer, module) in layers {
+        for (name, value) in module.named_values().into_iter().filter(|(_, value)| value.dtype().is_float()) {
+            let what = format!("first.{layer}.{name}");
             let values = value.to_f64_vec().unwrap();
-            assert!(values.iter().all(|v| v.abs() <= bound), "{name}");
-            assert!(distance(values, |x| (x + bound) / (2.0 * bound)) < 1.0, "{name}");
+            // 1.3 times the 0.1 % point is exceeded by chance once in 190 000 times.
+            match *numbers(&file, &what) {
+                [0.0, wanted, _] => assert!(values.iter().all(|v| *v == wanted), "{what}"),
+                [1.0, low, high] => {
+                    assert!(values.iter().all(|v| (low..high).contains(v)), "{what}");
+                    assert!(distance(values, |x| (x - low) / (high - low)) < 1.3, "{what}");
+                }
+                [2.0, mean, std] => {
+                    assert!(distance(values, |x| normal_below((x - mean) / std)) < 1.3, "{what}")
+                }
+                ref other => panic!("{what}: {other:?}"),
+            }
+            checked += 1;
         }
     }
+    assert_eq!(checked, file.iter().filter(|(name, _)| name.starts_with("first.")).count());
 }

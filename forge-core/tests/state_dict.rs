@@ -1,9 +1,11 @@
 //! State dicts of PyTorch under PyTorch's names: weights in, the same output out. The file `golden/state_dicts.safetensors` is
-//! made by `golden/make_layers.py`.
+//! made by `golden/make_state_dicts.py`.
 
 #![allow(clippy::unwrap_used)]
 
-use forge_core::nn::{Activation, Init, LastStep, Linear, Lstm, Module, Sequential};
+use forge_core::nn::{
+    Activation, DLinear, Init, LastStep, Linear, Lstm, Module, NLinear, Normalized, Sequential,
+};
 use forge_core::{Cx, DType, Tensor, checkpoint};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,10 +15,14 @@ type Build = fn(&Init) -> Box<dyn Module>;
 /// A layer for every state dict in the file.
 const LAYERS: &[(&str, Build)] = &[
     ("bf16", |init| Box::new(Linear::new(init, 5, 3).unwrap())),
+    ("dlinear", |init| Box::new(DLinear::new(init, 9, 4, 5).unwrap())),
+    ("dlinear_even", |init| Box::new(DLinear::new(init, 9, 4, 4).unwrap())),
     ("f16", |init| Box::new(Linear::new(init, 5, 3).unwrap())),
     ("linear", |init| Box::new(Linear::new(init, 5, 3).unwrap())),
     ("lstm", |init| Box::new(Lstm::new(init, 3, 6, 1, 0.0).unwrap())),
     ("lstm_stacked", |init| Box::new(Lstm::new(init, 3, 6, 3, 0.0).unwrap())),
+    ("nlinear", |init| Box::new(NLinear::new(init, 9, 4).unwrap())),
+    ("normalized", |init| Box::new(Normalized::new(init, 3, NLinear::new(init, 9, 4).unwrap()).unwrap())),
     ("sequential", |init| {
         let layers = Sequential::new()
             .with("lstm", Lstm::new(init, 3, 6, 2, 0.0).unwrap())

@@ -7,6 +7,15 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 
 /// What a forward pass is for.
+///
+/// ```
+/// use forge_core::{Cx, Mode, Tensor, nn::{Dropout, Module}};
+/// let x = Tensor::new(&[1.0f32; 100], &[100])?;
+/// let dropped = |cx: &Cx| Dropout::new(0.5)?.forward(cx, &x)?.eq(&x.mul_scalar(0.0)?)?.sum_all()?.item();
+/// assert_eq!((Cx::infer().mode(), dropped(&Cx::infer())?), (Mode::Infer, 0.0));
+/// assert!(Cx::train(0, 0).mode() == Mode::Train && dropped(&Cx::train(0, 0))? > 20.0);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Training: values are tracked, dropout drops.
@@ -23,6 +32,28 @@ pub enum Mode {
 /// let x = Tensor::new(&[1.0f32, 2.0], &[1, 2])?;
 /// assert!(layer.forward(&Cx::train(1, 0), &x)?.is_tracked());
 /// assert!(!layer.forward(&Cx::infer(), &x)?.is_tracked());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{Cx, Mode, Param, Tensor};
+/// let (weight, mean) = (Param::new(Tensor::new(&[2.0f64], &[1])?), Param::buffer(Tensor::new(&[0.0f64], &[1])?));
+/// let cx = Cx::train(7, 3);
+/// let x = cx.track(&Tensor::new(&[5.0f64], &[1])?)?;
+/// let y = cx.within("scale", |cx| {
+///     cx.update(&mean, &x)?; // the optimizer's step will write it; this pass sees it already
+///     &x * cx.param(&weight) + cx.param(&mean)
+/// })?;
+/// let (one, other) = (cx.stream(), cx.stream());
+/// assert_ne!(one.uniform(0), other.uniform(0)); // each draw has a stream of its own,
+/// assert_eq!(one, Cx::train(7, 3).stream()); // the same in every run of this step,
+/// assert_ne!(one, Cx::train(7, 3).part(1).stream()); // another in the next micro-batch of it.
+/// assert_eq!((cx.mode(), Cx::infer().mode()), (Mode::Train, Mode::Infer));
+/// assert_eq!(y.to_vec::<f64>()?, [15.0]);
+/// let grads = y.sum_all()?.backward(cx)?;
+/// assert_eq!(grads.of(&weight).unwrap().to_vec::<f64>()?, [5.0]);
+/// assert_eq!(grads.wrt(&x).unwrap().to_vec::<f64>()?, [2.0]);
+/// assert_eq!(grads.update_of(&mean).unwrap().to_vec::<f64>()?, [5.0]);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 pub struct Cx {
@@ -97,6 +128,17 @@ impl Cx {
 
     /// Makes an input a leaf, so that [`Grads::wrt`](super::Grads::wrt) has its gradient.
     ///
+    /// ```
+    /// use forge_core::{Cx, Tensor};
+    /// let cx = Cx::train(0, 0);
+    /// let x = cx.track(&Tensor::new(&[3.0f64], &[1])?)?;
+    /// let square = (&x * &x)?;
+    /// assert!(square.is_tracked() && !square.detach().is_tracked());
+    /// // Half of the product is a constant to the tape: the derivative is x, not 2 x.
+    /// assert_eq!((&x * x.detach())?.sum_all()?.backward(cx)?.wrt(&x).unwrap().item()?, 3.0);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the context does not record, or the input is tracked or holds integers.
     pub fn track(&self, input: &Tensor) -> Result<Tensor> {
@@ -113,6 +155,9 @@ impl Cx {
     }
 
     /// Runs `body` as the layer `name`: its errors and random streams carry the name.
+    ///
+    /// # Errors
+    /// Those of `body`, with `name` before their path.
     pub fn within<T>(&self, name: &str, body: impl FnOnce(&Cx) -> Result<T>) -> Result<T> {
         let before = {
             let mut path = self.path.borrow_mut();

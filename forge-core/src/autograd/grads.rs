@@ -5,6 +5,24 @@ use crate::backend::Shared;
 use crate::{Error, Result, Tensor};
 
 /// Gradients by parameter and by tracked input.
+///
+/// ```
+/// use forge_core::{Cx, Param, Tensor};
+/// let weight = Param::new(Tensor::new(&[3.0f64, 4.0], &[2])?);
+/// let cx = Cx::train(0, 0);
+/// let x = cx.track(&Tensor::new(&[6.0f64, 8.0], &[2])?)?;
+/// let mut grads = (&x * cx.param(&weight))?.sum_all()?.backward(cx)?;
+/// assert_eq!(grads.wrt(&x).unwrap().to_vec::<f64>()?, [3.0, 4.0]);
+/// assert_eq!(grads.of(&weight).unwrap().to_vec::<f64>()?, [6.0, 8.0]);
+/// grads.scale(2.0)?;
+/// assert_eq!(grads.norm()?, 20.0); // √(12² + 16²)
+/// assert_eq!(grads.clip_norm(5.0)?, 20.0); // the norm before
+/// assert!((grads.norm()? - 5.0).abs() < 1e-6);
+/// grads.clip_value(1.0)?;
+/// assert_eq!(grads.of(&weight).unwrap().to_vec::<f64>()?, [1.0, 1.0]);
+/// assert!(grads.update_of(&weight).is_none()); // only buffers are updated by a pass
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub struct Grads {
     /// Kept so that a tensor of another pass is told apart from one of this.
     tape: Shared<Tape>,
@@ -31,6 +49,18 @@ impl Grads {
     /// Writes the values that the forward pass asked for to a model's buffers. The optimizer's step does that, too; in
     /// gradient accumulation it is done after each micro-batch, so that the next one goes on from there.
     ///
+    /// ```
+    /// use forge_core::{nn::{BatchNorm, Init, Module}, Cx, Parameters, Tensor};
+    /// let mut norm = BatchNorm::new(&Init::new(0), 1)?;
+    /// let cx = Cx::train(0, 0);
+    /// let y = norm.forward(&cx, &Tensor::new(&[8.0f32, 12.0], &[2, 1])?)?;
+    /// y.sum_all()?.backward(cx)?.write_buffers(&mut norm)?;
+    /// let values = norm.named_values();
+    /// let (_, mean) = values.iter().find(|(name, _)| name == "running_mean").unwrap();
+    /// assert_eq!(mean.to_vec::<f32>()?, [1.0]); // 0.9 · 0 + 0.1 · 10
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When a value's shape is no longer the buffer's.
     pub fn write_buffers(&self, model: &mut dyn Parameters) -> Result<()> {
@@ -47,18 +77,17 @@ impl Grads {
     /// ([`Grads::wrt`]) stay those of this pass. Values for buffers are the later ones.
     ///
     /// ```
-    /// use forge_core::{nn::{Init, Linear, Module}, optim::{Optimizer, Sgd}, Cx, Parameters, Tensor};
-    /// let mut model = Linear::new(&Init::new(0), 1, 1)?;
-    /// let pass = |model: &Linear, part: usize, x: f32| {
+    /// use forge_core::{nn::{Init, Linear, Module}, Cx, Tensor};
+    /// let model = Linear::new(&Init::new(0), 1, 1)?;
+    /// let pass = |x: &[f32], part: usize| {
     ///     let cx = Cx::train(0, 0).part(part);
-    ///     let x = Tensor::new(&[x], &[1, 1])?;
+    ///     let x = Tensor::new(x, &[x.len(), 1])?;
     ///     model.forward(&cx, &x)?.mse(&x)?.backward(cx)
     /// };
-    /// let mut grads = pass(&model, 0, 1.0)?;
-    /// grads.write_buffers(&mut model)?;
-    /// grads.add(pass(&model, 1, 2.0)?)?;
-    /// grads.scale(0.5)?; // the mean of two micro-batches: the gradients of one batch of both
-    /// Sgd::new(0.1).step(&mut model, &grads)?;
+    /// let mut halves = pass(&[1.0], 0)?;
+    /// halves.add(pass(&[2.0], 1)?)?;
+    /// halves.scale(0.5)?; // the mean of two micro-batches: the gradients of one batch of both
+    /// assert!((halves.norm()? - pass(&[1.0, 2.0], 0)?.norm()?).abs() < 1e-6);
     /// # Ok::<(), forge_core::Error>(())
     /// ```
     ///
@@ -114,6 +143,9 @@ impl Grads {
     }
 
     /// √ of the sum of squares of all parameter gradients, accumulated in f64.
+    ///
+    /// # Errors
+    /// When a device fails.
     pub fn norm(&self) -> Result<f64> {
         let mut grads =
             self.params.iter().filter_map(|(_, leaf)| self.leaves[*leaf as usize].as_ref()).peekable();
@@ -127,6 +159,9 @@ impl Grads {
     ///
     /// Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks*, ICML 2013; with
     /// PyTorch's 1e-6 in the denominator.
+    ///
+    /// # Errors
+    /// When a device fails.
     pub fn clip_norm(&mut self, limit: f64) -> Result<f64> {
         let norm = self.norm()?;
         let factor = limit / (norm + 1e-6);

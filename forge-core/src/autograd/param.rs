@@ -7,6 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Identity of a parameter while the program runs.
+///
+/// Unlike a name, which a model gives, it belongs to the parameter itself, wherever it is moved.
+///
+/// ```
+/// use forge_core::{Param, ParamId, Tensor};
+/// fn ordered<T: Ord + std::hash::Hash>() {}
+/// ordered::<ParamId>(); // a key of maps
+/// # assert!(Param::new(Tensor::new(&[0.0f32], &[1])?).count() == 1);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParamId(u64);
 
@@ -25,6 +35,21 @@ pub struct ParamId(u64);
 /// A [buffer](Param::buffer) is kept and loaded with the parameters but not trained, such as the running mean of a
 /// batch norm: a forward pass asks for a new value by [`Cx::update`](super::Cx::update), and the optimizer's step
 /// writes it.
+///
+/// ```
+/// use forge_core::{Cx, DType, Device, Param, Tensor};
+/// let mut weight = Param::new(Tensor::new(&[1.0f32, 2.0], &[2])?);
+/// let mean = Param::buffer(Tensor::new(&[0.0f32], &[1])?);
+/// assert_eq!((weight.shape(), weight.count()), (&[2][..], 2));
+/// weight.set(&Tensor::new(&[3.0f64, 4.0], &[2])?)?; // converted to the parameter's type
+/// assert_eq!(weight.snapshot().to_vec::<f32>()?, [3.0, 4.0]);
+/// weight.convert(DType::F64, &Device::cpu())?;
+/// weight.freeze(true);
+/// assert!(weight.is_frozen() && !weight.is_buffer() && mean.is_frozen() && mean.is_buffer());
+/// assert!(!Cx::train(0, 0).param(&weight).is_tracked());
+/// assert!(weight.set(&Tensor::new(&[3.0f64], &[1])?).is_err());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Param {
     id: ParamId,
@@ -83,6 +108,9 @@ impl Param {
     }
 
     /// Replaces the value by one of the same shape, converted to the same element type and device.
+    ///
+    /// # Errors
+    /// When the shapes differ, or the device does not hold the type.
     pub fn set(&mut self, value: &Tensor) -> Result<()> {
         if value.shape() != self.shape() {
             return Err(self.mismatch(value));
@@ -96,6 +124,9 @@ impl Param {
     }
 
     /// Converts a float value to another element type, and moves it. Integers (a buffer that counts) are only moved.
+    ///
+    /// # Errors
+    /// When the device does not hold the type.
     pub fn convert(&mut self, dtype: DType, device: &Device) -> Result<()> {
         let dtype = if self.value.dtype().is_float() { dtype } else { self.value.dtype() };
         self.value = self.value.to_dtype(dtype)?.to_device(device)?;
@@ -123,11 +154,34 @@ impl Param {
 /// Something that has parameters: one walk gives the optimizer, checkpoints, counting and device moves what they need.
 ///
 /// The names are paths, such as `lstm.weight_ih_l0`, and the order is fixed.
+///
+/// A struct gets it from [`parameters!`](crate::parameters).
+///
+/// ```
+/// use forge_core::{nn::{Init, Linear}, DType, Device, Parameters};
+/// let mut model = Linear::new(&Init::new(0), 3, 2)?;
+/// assert_eq!(model.parameter_count(), 3 * 2 + 2);
+/// let mut names = Vec::new();
+/// model.visit(&mut "head.".to_owned(), &mut |name, param| names.push(format!("{name} {:?}", param.shape())));
+/// assert_eq!(names, ["head.weight [2, 3]", "head.bias [2]"]);
+/// let before = model.named_values();
+/// model.visit_mut(&mut String::new(), &mut |_, param| param.set(&param.snapshot().mul_scalar(0.0)?))?;
+/// assert_eq!(model.named_values()[1].1.to_vec::<f32>()?, [0.0, 0.0]);
+/// model.load_values(&before)?; // as they were
+/// model.convert(DType::F64, &Device::cpu())?;
+/// assert_eq!(model.named_values()[0].1.dtype(), DType::F64);
+/// let error = model.load_values(&before[..1]).unwrap_err();
+/// assert_eq!(error.to_string(), "no value for the parameters bias");
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub trait Parameters {
     /// Calls `each` with the path and every parameter. `path` is what to put before the names: empty, or `lstm.`.
     fn visit<'a>(&'a self, path: &mut String, each: &mut dyn FnMut(&str, &'a Param));
 
     /// The same, for writing.
+    ///
+    /// # Errors
+    /// The first of `each`, after which the walk ends.
     fn visit_mut<'a>(
         &'a mut self,
         path: &mut String,
@@ -151,6 +205,9 @@ pub trait Parameters {
     }
 
     /// Converts every parameter to an element type and moves it to a device.
+    ///
+    /// # Errors
+    /// When the device does not hold the type.
     fn convert(&mut self, dtype: DType, device: &Device) -> Result<()> {
         self.visit_mut(&mut String::new(), &mut |name, param| {
             param.convert(dtype, device).map_err(|e| e.within(name))
@@ -233,6 +290,15 @@ pub trait Parameters {
 }
 
 /// Names that [`Parameters::load_matching`] found on one side only.
+///
+/// ```
+/// use forge_core::{nn::{Init, Linear}, Parameters, Unmatched};
+/// let mut model = Linear::new(&Init::new(0), 3, 2)?;
+/// let values = model.named_values();
+/// assert_eq!(model.load_matching(&values)?, Unmatched::default());
+/// assert_eq!(model.load_matching(&values[..1])?.missing, ["bias"]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unmatched {
     /// Parameters that there was no value for: they are as before.

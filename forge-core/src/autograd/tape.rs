@@ -15,21 +15,59 @@ use std::thread::LocalKey;
 /// The derivative of one recorded operation, with what it kept of its forward.
 ///
 /// Kept tensors must be untracked ([`Tensor::detach`]).
+///
+/// Outside code puts an operation of its own on the tape by [`ops::custom`](crate::ops::custom).
+///
+/// ```
+/// use forge_core::{Backward, Cx, Incoming, Outgoing, Result, Tensor, ops};
+///
+/// /// y = x³, kept: x. The derivative is 3 x².
+/// struct Cube(Tensor);
+///
+/// impl Backward for Cube {
+///     fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+///         let g = incoming.one()?; // of a second result it would be `incoming.take(1)`
+///         if outgoing.wants(0) {
+///             outgoing.send(0, (g * self.0.square()?)?.mul_scalar(3.0)?)?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let cx = Cx::train(0, 0);
+/// let x = cx.track(&Tensor::new(&[1.0f64, -2.0], &[2])?)?;
+/// let y = ops::custom("cube", &[&x], |x| x[0].square()? * &x[0], |x, _| Cube(x[0].clone()))?;
+/// assert_eq!(y.to_vec::<f64>()?, [1.0, -8.0]);
+/// assert_eq!(y.sum_all()?.backward(cx)?.wrt(&x).unwrap().to_vec::<f64>()?, [3.0, 12.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub trait Backward: Send + Sync + Sized + 'static {
     /// Sends the gradients of the operands, given those of the results.
+    ///
+    /// # Errors
+    /// When an operation on the gradients fails; the message then names the layer.
     fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()>;
 }
 
 /// Gradients that arrive at the results of an operation.
+///
+/// See [`Backward`].
 pub struct Incoming<'a>(&'a mut [Option<Tensor>]);
 
 impl Incoming<'_> {
     /// The gradient of result `i`, if anything depends on it.
+    ///
+    /// See [`Backward`].
     pub fn take(&mut self, i: usize) -> Option<Tensor> {
         self.0[i].take()
     }
 
     /// The gradient of the only result.
+    ///
+    /// See [`Backward`].
+    ///
+    /// # Errors
+    /// When no gradient has arrived.
     pub fn one(mut self) -> Result<Tensor> {
         self.take(0).ok_or_else(|| Error::other("backward was called without a gradient"))
     }
@@ -39,6 +77,8 @@ impl Incoming<'_> {
 const UNTRACKED: u32 = u32::MAX;
 
 /// Where the gradients of an operation's operands go.
+///
+/// See [`Backward`].
 pub struct Outgoing<'a> {
     operands: &'a [u32],
     slots: &'a mut [Option<Tensor>],
@@ -46,11 +86,18 @@ pub struct Outgoing<'a> {
 
 impl Outgoing<'_> {
     /// Whether operand `i` wants a gradient.
+    ///
+    /// See [`Backward`].
     pub fn wants(&self, i: usize) -> bool {
         self.operands[i] != UNTRACKED
     }
 
     /// Adds a gradient to what operand `i` has received.
+    ///
+    /// Of the operand's shape. See [`Backward`].
+    ///
+    /// # Errors
+    /// When the device fails, or an earlier gradient of the operand has another shape.
     pub fn send(&mut self, i: usize, gradient: Tensor) -> Result<()> {
         match self.operands[i] {
             UNTRACKED => Ok(()),
@@ -355,6 +402,18 @@ impl Tensor {
 
     /// The product of `seed` (a gradient of this tensor's shape) with the Jacobian: what [`Tensor::backward`] is for
     /// a seed of one.
+    ///
+    /// ```
+    /// use forge_core::{Cx, Tensor};
+    /// let cx = Cx::train(0, 0);
+    /// let x = cx.track(&Tensor::new(&[1.0f64, 2.0], &[2])?)?;
+    /// let grads = (&x * &x)?.backward_from(Tensor::new(&[10.0f64, 1.0], &[2])?, cx)?;
+    /// assert_eq!(grads.wrt(&x).unwrap().to_vec::<f64>()?, [20.0, 4.0]); // seed · 2 x
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the seed's shape is not this tensor's, and as [`Tensor::backward`].
     pub fn backward_from(&self, seed: Tensor, cx: Cx) -> Result<Grads> {
         let not_tracked = |message: &str| Error::from(ErrorKind::NotTracked { message: message.into() });
         let Some(tape) = cx.into_tape() else {

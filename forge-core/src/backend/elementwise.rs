@@ -4,6 +4,13 @@
 use super::Scalar;
 
 /// What the derivative of a unary operation is computed from, and hence what the tape keeps.
+///
+/// ```
+/// use forge_core::backend::{Keep, UnaryKind};
+/// assert_eq!(UnaryKind::Sin.keep(), Keep::Input); // cos x
+/// assert_eq!(UnaryKind::Tanh.keep(), Keep::Output); // 1 - y²
+/// assert_eq!(UnaryKind::AddScalar.keep(), Keep::Nothing); // 1
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// The operation's input.
@@ -125,6 +132,17 @@ macro_rules! define_unary {
     ($($name:ident($fn:ident), $formula:literal, |$x:ident, $p:ident| $value:expr, $keep:ident,
        |$k:ident, $q:ident| $derivative:expr, ($lo:literal, $hi:literal);)*) => {
         /// A unary elementwise operation.
+        ///
+        /// See [`Tensor::unary`](crate::Tensor::unary).
+        ///
+        /// ```
+        /// use forge_core::backend::{Keep, UnaryKind};
+        /// let op = UnaryKind::LeakyRelu;
+        /// assert_eq!((op.name(), op.formula(), op.keep()), ("leaky_relu", "x where x > 0, else p x", Keep::Input));
+        /// assert_eq!((op.value(-2.0, [0.25, 0.0]), op.derivative(-2.0, [0.25, 0.0])), (-0.5, 0.25));
+        /// assert!(UnaryKind::Log.domain().0 > 0.0); // smooth above 0
+        /// assert!(UnaryKind::ALL.contains(&op));
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum UnaryKind {
             $(#[doc = $formula] $name,)*
@@ -172,6 +190,18 @@ macro_rules! define_binary {
     ($($name:ident($fn:ident), $formula:literal, |$a:ident, $b:ident| $value:expr, |$c:ident, $d:ident| $da:expr,
        |$e:ident, $f:ident| $db:expr, ($lo:literal, $hi:literal);)*) => {
         /// A binary elementwise operation.
+        ///
+        /// See [`Tensor::binary`](crate::Tensor::binary).
+        ///
+        /// ```
+        /// use forge_core::backend::Binary;
+        /// let op = Binary::Div;
+        /// assert_eq!((op.name(), op.formula(), op.value(6.0, 2.0)), ("div", "a / b", 3.0));
+        /// assert_eq!((op.derivative_left(6.0, 2.0), op.derivative_right(6.0, 2.0)), (0.5, -1.5));
+        /// assert!(op.domain().0 > 0.0); // of the divisor
+        /// let comparisons: Vec<&str> = Binary::ALL.iter().filter(|op| op.compares()).map(|op| op.name()).collect();
+        /// assert_eq!(comparisons, ["eq", "ne", "lt", "le", "gt", "ge"]);
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Binary {
             $(#[doc = $formula] $name,)*
@@ -223,6 +253,16 @@ impl Binary {
 }
 
 /// A unary operation with its constants.
+///
+/// See [`Tensor::unary`](crate::Tensor::unary).
+///
+/// ```
+/// use forge_core::backend::{Unary, UnaryKind};
+/// let slope = Unary::with(UnaryKind::LeakyRelu, 0.25);
+/// assert_eq!((slope.constants, Unary::new(UnaryKind::Exp).constants), ([0.25, 0.0], [0.0, 0.0]));
+/// let bounds = Unary { kind: UnaryKind::Clamp, constants: [-1.0, 1.0] };
+/// assert_eq!(bounds.kind.value(3.0, bounds.constants), 1.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unary {
     /// Which operation.

@@ -5,6 +5,38 @@ use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A number with the elementary functions that operations use.
+///
+/// ```
+/// use forge_core::backend::Scalar;
+/// fn tested<S: Scalar>() {
+///     let at = S::from_f64;
+///     let near = |found: S, wanted: f64| {
+///         assert!((found.to_f64() - wanted).abs() <= 1e-6 * wanted.abs().max(1e-3), "{found:?} for {wanted}");
+///     };
+///     near(at(2.0).exp(), 7.38905609893065);
+///     near(at(2.0).ln(), 0.6931471805599453);
+///     near(at(0.5).ln_1p(), 0.4054651081081644);
+///     near(at(0.5).exp_m1(), 0.6487212707001282);
+///     near(at(2.25).sqrt(), 1.5);
+///     near(at(2.0).powf(at(3.0)), 8.0);
+///     near(at(0.5).sin() * at(0.5).sin() + at(0.5).cos() * at(0.5).cos(), 1.0);
+///     near(at(0.5).tanh(), 0.46211715726000973);
+///     near(at(0.5).erf(), 0.5204998778130465);
+///     near(at(-2.5).abs(), 2.5);
+///     near(at(-2.5).floor(), -3.0);
+///     near(at(2.5).round(), 2.0);
+///     near(S::zero() + S::one() + S::truth(true) + S::truth(false), 2.0);
+///     near(at(1.0).normal_below(), 0.8413447460685429);
+///     assert!((at(1.0).normal_below_by_tanh().to_f64() - 0.8413447460685429).abs() < 2e-4);
+///     near(at(1.0).normal_density(), 0.24197072451914337);
+///     near(S::root_2_over_pi(), 0.7978845608028654);
+///     near(at(3f64.ln()).sigmoid(), 0.75);
+///     assert!((S::zero() / S::zero()).is_nan());
+/// }
+/// tested::<f32>();
+/// tested::<f64>();
+/// tested::<forge_core::backend::Dual>();
+/// ```
 pub trait Scalar:
     Copy
     + Debug

@@ -17,6 +17,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// assert_eq!(sizes, [4, 4, 2]);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// use forge_core::{data::{Batches, Loader, TensorDataset}, Device, Tensor};
+/// let x = Tensor::new(&[0.0f32, 1.0, 2.0, 3.0, 4.0], &[5, 1])?;
+/// let data = TensorDataset::new(x.clone(), x)?;
+/// let loader = Loader::new(&data, 2)?.on(&Device::cpu());
+/// assert_eq!((loader.len(), loader.is_empty()), (3, false));
+/// let first = loader.limit(1).run(|mut batches: Batches<'_>| batches.next().unwrap())?;
+/// assert_eq!(first.y.to_vec::<f32>()?, [0.0, 1.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub struct Loader<'a> {
     data: &'a dyn Dataset,
     order: Vec<usize>,
@@ -113,6 +124,8 @@ impl<'a> Loader<'a> {
 }
 
 /// The batches of a [`Loader`], in order. After an error there are no more.
+///
+/// See [`Loader`].
 pub struct Batches<'a>(Source<'a>);
 
 enum Source<'a> {

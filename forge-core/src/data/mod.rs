@@ -8,6 +8,18 @@ pub use loader::{Batches, Loader};
 use crate::{Device, Error, Result, Tensor};
 
 /// Inputs and targets of one step.
+///
+/// ```
+/// use forge_core::{data::Batch, Tensor};
+/// let (x, y) = (Tensor::new(&[0.0f32, 0.0], &[2, 1])?, Tensor::new(&[1.0f32, 0.0], &[2, 1])?);
+/// let all = Batch::new(x.clone(), y.clone());
+/// let some = Batch { mask: Some(Tensor::new(&[1.0f32, 0.0], &[2, 1])?), ..Batch::new(x, y) }; // the second is unknown
+/// let prediction = Tensor::new(&[3.0f32, 9.0], &[2, 1])?;
+/// assert_eq!(all.loss(&prediction, |p, y| p.mse(y))?.item()?, (4.0 + 81.0) / 2.0);
+/// assert_eq!(some.loss(&prediction, |p, y| p.mse(y))?.item()?, 4.0);
+/// assert_eq!((all.weight()?, some.weight()?), (2.0, 1.0));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// Model input, samples along the first dimension.
@@ -75,6 +87,29 @@ fn several(mask: &Tensor, prediction: &Tensor) -> Result<Tensor> {
 }
 
 /// Samples that can be gathered by number, from several threads at once ([`Loader::prefetch`]).
+///
+/// Whatever can be gathered is one: rows of a table, windows of a series, files that are read when they are asked for.
+///
+/// ```
+/// use forge_core::{data::{Batch, Dataset}, Device, Result, Tensor};
+/// /// The squares of the first numbers.
+/// struct Squares(usize);
+/// impl Dataset for Squares {
+///     fn len(&self) -> usize {
+///         self.0
+///     }
+///     fn batch(&self, indices: &[usize], device: &Device) -> Result<Batch> {
+///         let column = |f: fn(f32) -> f32| {
+///             let values = indices.iter().map(|&i| f(i as f32)).collect();
+///             Tensor::from_vec(values, &[indices.len(), 1], device)
+///         };
+///         Ok(Batch::new(column(|x| x)?, column(|x| x * x)?))
+///     }
+/// }
+/// assert!(!Squares(9).is_empty());
+/// assert_eq!(Squares(9).batch(&[8, 3], &Device::cpu())?.y.to_vec::<f32>()?, [64.0, 9.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub trait Dataset: Send + Sync {
     /// Number of samples.
     fn len(&self) -> usize;
@@ -85,10 +120,23 @@ pub trait Dataset: Send + Sync {
     }
 
     /// The samples of these numbers, in this order.
+    ///
+    /// # Errors
+    /// When a number is not below [`Dataset::len`], or a sample cannot be read.
     fn batch(&self, indices: &[usize], device: &Device) -> Result<Batch>;
 }
 
 /// A dataset that lies in two tensors, samples along their first dimensions.
+///
+/// ```
+/// use forge_core::{data::{Dataset, TensorDataset}, Device, Tensor};
+/// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2])?;
+/// let data = TensorDataset::new(x, Tensor::new(&[0i64, 1, 2], &[3])?)?;
+/// let batch = data.batch(&[2, 0], &Device::cpu())?;
+/// assert_eq!(batch.x.to_vec::<f32>()?, [5.0, 6.0, 1.0, 2.0]);
+/// assert_eq!(batch.y.to_vec::<i64>()?, [2, 0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TensorDataset {
     x: Tensor,
@@ -96,6 +144,8 @@ pub struct TensorDataset {
 }
 
 impl TensorDataset {
+    /// Inputs and targets of as many samples.
+    ///
     /// # Errors
     /// When the numbers of samples differ.
     pub fn new(x: Tensor, y: Tensor) -> Result<Self> {

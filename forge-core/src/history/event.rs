@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Why training ended.
+///
+/// See [`FitHistory`](super::FitHistory).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum StopReason {
@@ -18,6 +20,16 @@ pub enum StopReason {
 /// What a learner says while it trains. A listener turns these into progress bars, files or messages.
 ///
 /// Only [`Event::BatchEnd`] may be dropped when a listener is slow; all others always arrive, in order.
+///
+/// ```
+/// use forge_core::history::{Event, StopReason};
+/// let end = Event::TrainEnd { stop: StopReason::Finished, epochs: 3, seconds: 1.5 };
+/// assert!(!end.is_droppable());
+/// assert!(Event::BatchEnd { epoch: 0, step: 9, batch: 9, loss: 0.5 }.is_droppable());
+/// let line = serde_json::to_string(&end).unwrap();
+/// assert_eq!(line, r#"{"kind":"train_end","stop":{"reason":"finished"},"epochs":3,"seconds":1.5}"#);
+/// assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), end);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {

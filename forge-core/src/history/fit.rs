@@ -2,6 +2,8 @@ use super::StopReason;
 use serde::{Deserialize, Serialize};
 
 /// The metrics of one epoch.
+///
+/// See [`FitHistory`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Epoch, from 0.
@@ -19,12 +21,39 @@ pub struct EpochRecord {
 
 impl EpochRecord {
     /// The value of a metric, if this epoch has it.
+    ///
+    /// See [`FitHistory`].
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v)
     }
 }
 
 /// Everything one call of `fit` recorded.
+///
+/// ```
+/// use forge_core::history::{EpochRecord, FitHistory, StopReason};
+/// let record = |epoch: usize, loss: f64| EpochRecord {
+///     epoch,
+///     step: 10 * (epoch as u64 + 1),
+///     seconds: 0.5,
+///     learning_rate: 0.1,
+///     metrics: vec![("train.loss".to_owned(), loss)],
+/// };
+/// let mut history = FitHistory {
+///     name: "line".into(),
+///     model: "linear(1 → 1)".into(),
+///     parameters: 2,
+///     epochs: vec![record(0, 0.5), record(1, 0.25)],
+///     monitor: Some("val.loss".into()),
+///     best_epoch: Some(1),
+///     stop: StopReason::Callback { message: "good enough".into() },
+///     seconds: 1.0,
+/// };
+/// history.epochs[1].metrics.push(("val.loss".into(), 0.75));
+/// assert_eq!(history.metric_names(), ["train.loss", "val.loss"]);
+/// assert_eq!(history.curve("train.loss"), [(0, 0.5), (1, 0.25)]);
+/// assert_eq!((history.epochs[0].metric("val.loss"), history.epochs[1].metric("val.loss")), (None, Some(0.75)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FitHistory {
     /// Name of the fit, for instance the id of its cell.
@@ -64,6 +93,14 @@ impl FitHistory {
 }
 
 /// One scalar of a run, as a line of `metrics.jsonl`.
+///
+/// ```
+/// use forge_core::history::MetricPoint;
+/// let point = MetricPoint { cell: "fit".into(), step: 20, epoch: 1, millis: 7, name: "val.loss".into(), value: f64::NAN };
+/// let line = serde_json::to_string(&point).unwrap();
+/// assert_eq!(line, r#"{"c":"fit","s":20,"e":1,"t":7,"n":"val.loss","v":null}"#);
+/// assert!(serde_json::from_str::<MetricPoint>(&line).unwrap().value.is_nan());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricPoint {
     /// Cell (fit) it belongs to.

@@ -2,6 +2,11 @@ use super::TimeAxis;
 use serde::{Deserialize, Serialize};
 
 /// A part of a split.
+///
+/// ```
+/// use forge_core::history::Part;
+/// assert_eq!([Part::Train, Part::Val, Part::Test].map(Part::name), ["train", "val", "test"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
@@ -25,6 +30,8 @@ impl Part {
 }
 
 /// Who made a forecast.
+///
+/// See [`Forecasts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ForecastKind {
@@ -38,6 +45,26 @@ pub enum ForecastKind {
 ///
 /// The arrays are row-major `[origin, step, target]`: index `(o * horizon + h) * targets.len() + k`.
 /// An origin is the row of the last value that the forecast may see; step `h` (from 0) is row `origin + h + 1`.
+///
+/// ```
+/// use forge_core::history::{ForecastKind, Forecasts, Interval, Part, QuantileForecast, TimeAxis};
+/// let forecasts = Forecasts {
+///     name: "naive".into(),
+///     kind: ForecastKind::Baseline,
+///     part: Part::Test,
+///     targets: vec!["price".into()],
+///     horizon: 2,
+///     origins: vec![7, 8],
+///     actual: vec![1.0, 2.0, 2.0, 3.0],
+///     predicted: vec![0.0, 0.0, 1.0, 1.0],
+///     quantiles: vec![QuantileForecast { level: 0.9, values: vec![1.5, 2.5, 2.5, 3.5] }],
+///     intervals: vec![Interval { level: 80.0, low: vec![-1.0; 4], high: vec![2.5; 4] }],
+/// };
+/// assert_eq!(forecasts.index(1, 0, 0), 2);
+/// // Two steps ahead: rows 9 and 10, with what happened and what was forecast.
+/// assert_eq!(forecasts.at_step(1, 0).collect::<Vec<_>>(), [(9, 2.0, 0.0), (10, 3.0, 1.0)]);
+/// assert_eq!(forecasts.target_label(&TimeAxis::Rows { len: 11 }, 1, 1), "10");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Forecasts {
     /// Name, such as `lstm` or `seasonal(5)`.
@@ -67,6 +94,8 @@ pub struct Forecasts {
 }
 
 /// Forecasts of one quantile, in original units.
+///
+/// See [`Forecasts`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantileForecast {
     /// The probability of a value below, between 0 and 1.
@@ -77,6 +106,8 @@ pub struct QuantileForecast {
 }
 
 /// Prediction intervals of one nominal coverage, in original units.
+///
+/// See [`Forecasts`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Nominal coverage in percent.
@@ -105,6 +136,8 @@ impl Forecasts {
 }
 
 /// The metrics of one fit or baseline on one part.
+///
+/// See [`SkillTable`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Name, as in [`Forecasts::name`].
@@ -119,12 +152,38 @@ pub struct Score {
 
 impl Score {
     /// The pooled value of a metric, if it was computed and is defined.
+    ///
+    /// See [`SkillTable`].
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|(n, _)| n == name).and_then(|(_, v)| *v)
     }
 }
 
 /// Scores of fits and baselines on common origins.
+///
+/// ```
+/// use forge_core::history::{ForecastKind, Part, Score, SkillTable};
+/// let score = |name: &str, kind, rmse| Score {
+///     name: name.into(),
+///     kind,
+///     metrics: vec![("rmse".into(), Some(rmse)), ("mape".into(), None)],
+///     by_step: Vec::new(),
+/// };
+/// let table = SkillTable {
+///     part: Part::Test,
+///     targets: 100,
+///     horizon: 1,
+///     season: "1 (sessions)".into(),
+///     mase_scale: Some(0.5),
+///     reference: vec![("rmse".into(), "naive".into())],
+///     scores: vec![score("lstm", ForecastKind::Fit, 0.75), score("naive", ForecastKind::Baseline, 1.0)],
+///     definitions: Vec::new(),
+/// };
+/// assert_eq!(table.score("lstm").unwrap().metric("rmse"), Some(0.75));
+/// let baseline = table.reference_for("rmse").unwrap();
+/// assert_eq!((baseline, table.skill("lstm", "rmse", baseline)), ("naive", Some(0.25)));
+/// assert_eq!(table.skill("lstm", "mape", baseline), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SkillTable {
     /// The part that was scored.

@@ -2,6 +2,8 @@ use super::{EpochRecord, FitHistory, Forecasts, Score, SeriesOverview, SkillTabl
 use serde::{Deserialize, Serialize};
 
 /// How good or bad a piece of news is.
+///
+/// See [`Notebook`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -16,6 +18,13 @@ pub enum Level {
 }
 
 /// A short fact with its label: a cell of the key-facts strip or of a small table.
+///
+/// ```
+/// use forge_core::history::Fact;
+/// let fact = Fact::new("rows", "1 258").detail("2 of them without a price");
+/// assert_eq!((fact.label.as_str(), fact.value.as_str()), ("rows", "1 258"));
+/// assert_eq!(Fact::new("rows", "1 258").detail, "");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// What it is, such as `rows`.
@@ -40,6 +49,8 @@ impl Fact {
 }
 
 /// What the run comes to, in one line.
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Good when the fit beats the best baseline, a warning when it does not.
@@ -49,6 +60,8 @@ pub struct Verdict {
 }
 
 /// A claim of the spec and whether it held.
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AssertOutcome {
     /// The claim as written, such as `score.result.lstm.rmse < 0.4`.
@@ -60,6 +73,8 @@ pub struct AssertOutcome {
 }
 
 /// A finding of a guard or another remark on the run.
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// Code, such as `L09`; may be empty.
@@ -71,6 +86,8 @@ pub struct Notice {
 }
 
 /// A table of text. Numbers are already formatted; columns from `numeric` on are right-aligned.
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Caption.
@@ -84,6 +101,8 @@ pub struct Table {
 }
 
 /// A metric over two groupings of the forecasts, such as hour of the day and step ahead.
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Heatmap {
     /// The metric.
@@ -101,6 +120,8 @@ pub struct Heatmap {
 }
 
 /// The values of one fit or baseline in a [`Heatmap`].
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeatLayer {
     /// Name of the fit or baseline.
@@ -110,6 +131,8 @@ pub struct HeatLayer {
 }
 
 /// What became of a cell.
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum CellState {
@@ -135,6 +158,8 @@ pub enum CellState {
 }
 
 /// Something that a cell shows.
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Output {
@@ -207,6 +232,8 @@ pub enum Output {
 }
 
 /// One cell of the notebook.
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CellRecord {
     /// The cell's id.
@@ -224,6 +251,8 @@ pub struct CellRecord {
 }
 
 /// A data source as it was read.
+///
+/// See [`Notebook`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceRecord {
     /// Location as written in the spec.
@@ -243,6 +272,33 @@ pub struct SourceRecord {
 }
 
 /// Everything a report shows.
+///
+/// Of a training loop by hand, `Notebook::from(&history)` is one with its curves. One made in full:
+///
+/// ```
+/// use forge_core::history::{
+///     AssertOutcome, CellRecord, CellState, HeatLayer, Heatmap, Level, Notebook, Notice, Output, SourceRecord, Table,
+///     Verdict,
+/// };
+/// let mut notebook = Notebook::new("Prices");
+/// notebook.verdict = Some(Verdict { level: Level::Good, text: "lstm: 3 % better than naive".into() });
+/// notebook.asserts.push(AssertOutcome { claim: "lstm.rmse < 0.4".into(), held: true, found: "0.369".into() });
+/// notebook.notices.push(Notice { code: "L09".into(), level: Level::Warning, text: "a short test part".into() });
+/// notebook.sources.push(SourceRecord {
+///     location: "prices.csv".into(), digest: "af13".into(), bytes: 512, rows: 20, columns: vec!["price".into()],
+///     range: None, missing: 0,
+/// });
+/// let table = Table { caption: "MAE".into(), head: vec!["model".into(), "MAE".into()],
+///     rows: vec![vec!["lstm".into(), "0.3".into()]], numeric: 1 };
+/// let heatmap = Heatmap { metric: "mae".into(), x_title: "hour (UTC)".into(), y_title: "step".into(), x: vec!["0".into()],
+///     y: vec!["1".into()], layers: vec![HeatLayer { name: "lstm".into(), values: vec![vec![Some(0.3)]] }] };
+/// notebook.cells.push(CellRecord {
+///     id: "score".into(), actions: vec!["score".into()], source: String::new(), line: None,
+///     state: CellState::Ran { seconds: 0.1 }, outputs: vec![Output::Table { table }, Output::Heatmap { heatmap }],
+/// });
+/// let text = serde_json::to_string(&notebook).unwrap(); // what a report is drawn from
+/// assert_eq!(serde_json::from_str::<Notebook>(&text).unwrap(), notebook);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notebook {
     /// Title.
@@ -322,6 +378,15 @@ impl From<SkillTable> for Output {
 
 impl Score {
     /// An empty score of a fit or baseline.
+    ///
+    /// ```
+    /// # use forge_core::history::{ForecastKind, Forecasts, Part, Score};
+    /// # let (name, kind, part, none) = ("naive".to_owned(), ForecastKind::Baseline, Part::Test, Vec::new());
+    /// # let forecasts = Forecasts { name, kind, part, targets: Vec::new(), horizon: 1, origins: Vec::new(),
+    /// #     actual: none.clone(), predicted: none, quantiles: Vec::new(), intervals: Vec::new() };
+    /// let score = Score::of(&forecasts);
+    /// assert_eq!((score.name, score.kind, score.metrics.len()), ("naive".to_owned(), ForecastKind::Baseline, 0));
+    /// ```
     pub fn of(forecasts: &Forecasts) -> Self {
         Score { name: forecasts.name.clone(), kind: forecasts.kind, metrics: Vec::new(), by_step: Vec::new() }
     }

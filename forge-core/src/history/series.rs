@@ -1,6 +1,13 @@
 use serde::{Deserialize, Serialize};
 
 /// What the rows of a series are indexed by.
+///
+/// ```
+/// use forge_core::history::TimeAxis;
+/// let days = TimeAxis::Times { labels: vec!["2013-03-01".into(), "2013-03-04".into()] };
+/// assert_eq!((days.len(), days.is_empty(), days.label(1)), (2, false, "2013-03-04".to_owned()));
+/// assert_eq!(TimeAxis::Rows { len: 5 }.label(3), "3");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TimeAxis {
     /// No time column: rows are counted from 0.
@@ -39,6 +46,21 @@ impl TimeAxis {
 }
 
 /// A target series with its split, as a data overview draws it.
+///
+/// ```
+/// use forge_core::history::{SeriesOverview, TimeAxis};
+/// let overview = SeriesOverview {
+///     name: "price".into(),
+///     unit: "EUR".into(),
+///     axis: TimeAxis::Rows { len: 4 },
+///     values: vec![Some(1.0), None, Some(3.0), Some(2.0)],
+///     parts: [(0, 2), (2, 3), (3, 4)],
+///     autocorrelation: vec![0.5, f64::NAN],
+///     transform: "log".into(),
+/// };
+/// let text = serde_json::to_string(&overview).unwrap();
+/// assert!(text.contains(r#""autocorrelation":[0.5,null]"#)); // JSON has no NaN
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeriesOverview {
     /// Column name.

@@ -14,6 +14,20 @@ use std::path::PathBuf;
 /// - killed between it and `last.safetensors`: the same; the epoch is repeated to the bit, so it writes the same best
 ///   weights again. The other order could lose them: the snapshot would say that a best was written;
 /// - killed between `last.safetensors` and `last.json`: the latter is one epoch old. Nothing reads it back.
+///
+/// ```
+/// use forge_core::{checkpoint, data::TensorDataset, learn::{Goal, Learner, ModelCheckpoint}, nn::{Init, Linear}};
+/// use forge_core::{optim::Sgd, Parameters, Tensor};
+/// let x = Tensor::new(&[0.0f32, 1.0], &[2, 1])?;
+/// let (data, folder) = (TensorDataset::new(x.clone(), x)?, tempfile::tempdir().unwrap());
+/// let mut model = Linear::new(&Init::new(0), 1, 1)?;
+/// let keep = ModelCheckpoint::new(folder.path(), "train.loss").goal(Goal::Minimize);
+/// Learner::new("line").epochs(3).callback(keep).fit(&mut model, &mut Sgd::new(0.1), &data, None)?;
+/// let best = checkpoint::load(&folder.path().join("best.safetensors"))?;
+/// model.load_values(&best.tensors)?;
+/// assert!(folder.path().join("last.safetensors").exists());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ModelCheckpoint {
     folder: PathBuf,

@@ -5,6 +5,19 @@ use crate::{Error, Result, Tensor};
 use serde_json::json;
 
 /// Ends training when a metric has not improved for some epochs, and may put the best weights back.
+///
+/// ```
+/// use forge_core::{data::TensorDataset, history::StopReason, learn::{EarlyStopping, Goal, Learner}, nn::{Init, Linear}};
+/// use forge_core::{optim::Sgd, Tensor};
+/// let data = TensorDataset::new(Tensor::new(&[0.0f32], &[1, 1])?, Tensor::new(&[0.0f32], &[1, 1])?)?;
+/// let mut model = Linear::new(&Init::new(0), 1, 1)?;
+/// // At a rate of 0 nothing improves after the first epoch: two more are borne.
+/// let stop = EarlyStopping::new("train.loss", 2).goal(Goal::Minimize).min_delta(1e-6).restore_best(true);
+/// let history = Learner::new("still").epochs(50).callback(stop).fit(&mut model, &mut Sgd::new(0.0), &data, None)?;
+/// assert_eq!((history.epochs.len(), history.best_epoch), (3, Some(0)));
+/// assert!(matches!(history.stop, StopReason::Callback { .. }));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct EarlyStopping {
     monitor: String,

@@ -129,6 +129,15 @@ fn finite(ok: bool, what: &str, step: u64) -> Result<()> {
 
 /// A model's output for every sample, in order, in batches of `batch_size`: `[samples, …]`.
 ///
+/// ```
+/// use forge_core::{data::TensorDataset, learn::predict, nn::{Flatten, Module}, Device, Tensor};
+/// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2, 1])?;
+/// let data = TensorDataset::new(x.clone(), x.clone())?;
+/// let y = predict(&Flatten, &data, 2, &Device::cpu())?; // a batch of two and one of one
+/// assert_eq!((y.shape(), y.to_vec::<f32>()?), (&[3, 2][..], x.to_vec::<f32>()?));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When there is no sample or a batch fails.
 pub fn predict(model: &dyn Module, data: &dyn Dataset, batch_size: usize, device: &Device) -> Result<Tensor> {

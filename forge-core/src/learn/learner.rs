@@ -27,6 +27,32 @@ type LossFn = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send>;
 /// assert!(loss[39].1 < 0.01 * loss[0].1);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// use forge_core::{data::TensorDataset, history::{Event, StopReason}, learn::{EarlyStopping, Learner}, nn::{Init, Linear}};
+/// use forge_core::{optim::{Ema, Sgd}, Device, Tensor};
+/// use std::sync::{Arc, atomic::{AtomicBool, AtomicUsize, Ordering}};
+/// let x: Vec<f32> = (0..40).map(|i| i as f32 / 40.0).collect();
+/// let data = TensorDataset::new(Tensor::new(&x, &[40, 1])?, Tensor::new(&x, &[40, 1])?)?;
+/// let (heard, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+/// let (count, folder) = (heard.clone(), tempfile::tempdir().unwrap());
+/// let learner = Learner::new("line").seed(7).device(&Device::cpu()).batch_size(4).epochs(3).steps_per_epoch(3);
+/// let learner = learner.loss(|prediction, target| prediction.mae(target)).monitor("val.loss");
+/// let learner = learner.clip_value(1.0).clip_norm(0.5).accumulate(2).prefetch(1).ema(Ema::new(0.5)?);
+/// let learner = learner.callback(EarlyStopping::new("val.loss", 9)).interrupt(stop).fingerprint("line 1");
+/// let learner = learner.listener(move |event: &Event| {
+///     if let Event::EpochEnd { .. } = event {
+///         count.fetch_add(1, Ordering::Relaxed);
+///     }
+/// });
+/// let mut model = Linear::new(&Init::new(1), 1, 1)?;
+/// // There is no snapshot in the folder: from the beginning.
+/// let history = learner.resume(folder.path())?.fit(&mut model, &mut Sgd::new(0.5), &data, Some(&data))?;
+/// assert_eq!((history.epochs.len(), heard.load(Ordering::Relaxed)), (3, 3));
+/// assert_eq!(history.epochs[0].step, 3); // of the five that ten batches make, two a step
+/// assert_eq!(history.stop, StopReason::Finished);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub struct Learner {
     name: String,
     epochs: usize,
@@ -175,6 +201,8 @@ impl Learner {
 
     /// Goes on from a snapshot, with the same model, optimizer, data, seed and callbacks: training 2 N epochs, and
     /// training N, saving, loading and training N more give the same bits.
+    ///
+    /// See [`Snapshot`].
     pub fn resume_from(mut self, snapshot: Snapshot) -> Self {
         self.resume = Some(snapshot);
         self

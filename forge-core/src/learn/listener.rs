@@ -4,8 +4,24 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// Something that hears what happens, on a thread of its own: a progress bar, a file, a socket.
+///
+/// A closure of `&Event` is one; see [`Outlet`].
 pub trait Listener: Send + 'static {
     /// The next event, in order.
+    ///
+    /// ```
+    /// use forge_core::{history::Event, learn::Listener};
+    /// struct Epochs(usize);
+    /// impl Listener for Epochs {
+    ///     fn event(&mut self, event: &Event) {
+    ///         self.0 += usize::from(matches!(event, Event::EpochBegin { .. }));
+    ///     }
+    /// }
+    /// let mut epochs = Epochs(0);
+    /// epochs.event(&Event::EpochBegin { epoch: 0 });
+    /// epochs.event(&Event::Failed { message: "a full disk".to_owned() });
+    /// assert_eq!(epochs.0, 1);
+    /// ```
     fn event(&mut self, event: &Event);
 }
 
@@ -22,6 +38,17 @@ const CAPACITY: usize = 256;
 ///
 /// A slow listener misses `batch` events; all others are queued for it, however far behind it is. Dropping the outlet
 /// waits until every listener has heard everything, so the last event is never lost.
+///
+/// ```
+/// use forge_core::{history::Event, learn::{Listener, Outlet}};
+/// use std::sync::mpsc::channel;
+/// let (told, hear) = channel();
+/// let listener: Box<dyn Listener> = Box::new(move |event: &Event| told.send(event.clone()).unwrap());
+/// let outlet = Outlet::new(vec![listener]);
+/// outlet.send(Event::EpochBegin { epoch: 4 });
+/// drop(outlet); // waits until all is heard
+/// assert_eq!(hear.iter().collect::<Vec<_>>(), [Event::EpochBegin { epoch: 4 }]);
+/// ```
 #[derive(Default)]
 pub struct Outlet {
     threads: Vec<(Arc<Channel>, JoinHandle<()>)>,

@@ -31,6 +31,19 @@ pub(super) const LAST: &str = "last.safetensors";
 /// assert_eq!(history.epochs.len(), 6);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// # use forge_core::{history::{FitHistory, StopReason}, learn::Snapshot};
+/// # let history = FitHistory { name: "line".into(), model: String::new(), parameters: 2, epochs: Vec::new(), monitor: None,
+/// #     best_epoch: None, stop: StopReason::Finished, seconds: 0.0 };
+/// let snapshot = Snapshot { history, step: 12, learning_rate: 0.1, fingerprint: "data 7".into(), weights: Vec::new(),
+///     moments: Vec::new(), average: Vec::new(), callbacks: Vec::new() };
+/// let folder = tempfile::tempdir().unwrap();
+/// snapshot.save(folder.path())?;
+/// assert_eq!(Snapshot::load(folder.path())?.unwrap().fingerprint, "data 7");
+/// assert_eq!(snapshot.text()["step"], 12);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The history so far. Its `stop` is [`StopReason::Callback`](crate::history::StopReason::Callback) if a callback

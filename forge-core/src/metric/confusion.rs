@@ -13,6 +13,20 @@ use crate::{Error, Result, Tensor};
 /// assert_eq!(confusion.precision(2), None); // never predicted
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// use forge_core::{metric::Confusion, Tensor};
+/// let actual = Tensor::new(&[0i64, 0, 0, 1], &[4])?;
+/// let confusion = Confusion::of_tensors(2, &actual, &Tensor::new(&[0i64, 0, 1, 1], &[4])?)?;
+/// assert_eq!((confusion.classes(), confusion.total(), confusion.count(0, 1)), (2, 4, 1));
+/// assert_eq!((confusion.support(0), confusion.predicted(0)), (3, 2));
+/// let (first, second) = (2.0 * 2.0 / 5.0, 2.0 * 1.0 / 3.0); // 2 TP / (2 TP + FP + FN)
+/// assert_eq!((confusion.f1(0), confusion.f1(1)), (Some(first), Some(second)));
+/// assert_eq!(confusion.macro_f1(), Some((first + second) / 2.0));
+/// assert_eq!(confusion.weighted_f1(), Some((3.0 * first + second) / 4.0));
+/// assert_eq!(confusion.balanced_accuracy(), Some((2.0 / 3.0 + 1.0) / 2.0));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,

@@ -14,6 +14,19 @@ const SUM_TOLERANCE: f64 = 1e-3;
 /// assert_eq!(probabilities.top_k(2), Some(0.5));
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// use forge_core::{metric::{roc_auc, Probabilities}, Tensor};
+/// let p = Tensor::new(&[0.75f64, 0.25, 0.5, 0.5], &[2, 2])?;
+/// let probabilities = Probabilities::new(&p, &Tensor::new(&[0i64, 1], &[2])?)?;
+/// assert_eq!(probabilities.nll(), Some(-(0.75f64.ln() + 0.5f64.ln()) / 2.0));
+/// assert_eq!(probabilities.brier(), Some((2.0 * 0.0625 + 2.0 * 0.25) / 2.0));
+/// // Of one bin: half are right, with a confidence of (0.75 + 0.5) / 2.
+/// assert_eq!(probabilities.calibration_error(1), Some(0.125));
+/// assert_eq!(probabilities.against_rest(1), [(false, 0.25), (true, 0.5)]);
+/// assert_eq!(roc_auc(probabilities.against_rest(1)), Some(1.0));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probabilities {
     classes: usize,

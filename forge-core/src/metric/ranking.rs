@@ -40,6 +40,12 @@ pub fn roc_auc(scored: impl IntoIterator<Item = (bool, f64)>) -> Option<f64> {
 
 /// Average precision of `(positive, score)`, the area under the precision–recall curve as a sum of steps: Σ (Rₙ - Rₙ₋₁) Pₙ
 /// over the distinct scores, falling. Undefined without a positive sample, or if a score is NaN.
+///
+/// ```
+/// use forge_core::metric::average_precision;
+/// // By falling score: right, wrong, right. The recall rises by ½ at the precisions 1 and ⅔.
+/// assert_eq!(average_precision([(true, 0.9), (false, 0.8), (true, 0.7)]), Some(0.5 + 0.5 * 2.0 / 3.0));
+/// ```
 pub fn average_precision(scored: impl IntoIterator<Item = (bool, f64)>) -> Option<f64> {
     let (mut positive, mut seen, mut sum) = (0_u64, 0_u64, 0.0);
     for (p, n) in groups(scored)? {

@@ -3,6 +3,19 @@ use crate::backend::{Unary, UnaryKind};
 use crate::{Cx, Result, Tensor, parameters};
 
 /// An elementwise function as a layer.
+///
+/// `[…]` → the same shape; the formula is the row's, see [`UnaryKind`](crate::backend::UnaryKind).
+///
+/// ```
+/// use forge_core::{backend::{Unary, UnaryKind}, nn::{Activation, Module}, Cx, Tensor};
+/// let x = Tensor::new(&[-2.0f64, 0.0, 2.0], &[3])?;
+/// let apply = |layer: Activation| layer.forward(&Cx::infer(), &x)?.to_vec::<f64>();
+/// assert_eq!(apply(Activation::relu())?, [0.0, 0.0, 2.0]);
+/// assert_eq!(apply(Activation::sigmoid())?[1], 0.5);
+/// assert_eq!(apply(Activation::tanh())?, x.tanh()?.to_vec::<f64>()?);
+/// assert_eq!(apply(Activation::of(Unary::with(UnaryKind::LeakyRelu, 0.1)))?, [-0.2, 0.0, 2.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Activation(Unary);
 

@@ -13,8 +13,19 @@ use crate::{Cx, Result, Tensor, ops, parameters};
 pub struct AdaptiveAvgPool<const D: usize>([usize; D]);
 
 /// The mean of each of so many parts of `[batch, channels, length]`.
+///
+/// See [`Tensor::adaptive_avg_pool1d`].
+///
+/// ```
+/// use forge_core::{nn::{AdaptiveAvgPool1d, Module}, Cx, Tensor};
+/// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0], &[1, 1, 5])?;
+/// assert_eq!(AdaptiveAvgPool1d::new([2]).forward(&Cx::infer(), &x)?.to_vec::<f32>()?, [2.0, 4.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub type AdaptiveAvgPool1d = AdaptiveAvgPool<1>;
 /// The mean of each of so many rows and columns of parts of `[batch, channels, height, width]`.
+///
+/// See [`AdaptiveAvgPool`] and [`Tensor::adaptive_avg_pool2d`].
 pub type AdaptiveAvgPool2d = AdaptiveAvgPool<2>;
 
 parameters!(AdaptiveAvgPool<1> {});

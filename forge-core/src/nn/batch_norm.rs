@@ -20,6 +20,15 @@ use crate::{Cx, Error, Mode, Param, Result, Tensor, parameters};
 /// assert_eq!(running[1].1.to_vec::<f32>()?, [1.1]); // 0.9 · 1 + 0.1 · 2
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// use forge_core::{nn::{BatchNorm, Init, Module}, Cx, Parameters, Tensor};
+/// let plain = BatchNorm::new(&Init::new(0), 1)?.eps(3.0).momentum(None).without_affine();
+/// assert_eq!(plain.parameter_count(), 0);
+/// // In inference (x - running mean 0) / √(running variance 1 + 3).
+/// assert_eq!(plain.forward(&Cx::infer(), &Tensor::new(&[8.0f32], &[1, 1])?)?.to_vec::<f32>()?, [4.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct BatchNorm {
     weight: Option<Param>,

@@ -7,12 +7,21 @@ use crate::{Cx, Error, Param, Result, Tensor, parameters};
 /// Names and first weights are PyTorch's: `weight` `[in channels, out channels / groups, height, width]` and `bias` `[out
 /// channels]`, uniform in ±1/√(out channels / groups · kernel).
 ///
+/// Formula and sizes are those of [`Tensor::conv_transpose2d`].
+///
 /// ```
 /// use forge_core::{nn::{ConvTranspose2d, Init, Module}, ops::ConvTransposeOptions, Cx, DType, Device, Tensor};
 /// let twice = ConvTransposeOptions { stride: [2, 2], ..ConvTransposeOptions::default() };
 /// let layer = ConvTranspose2d::new(&Init::new(0), 16, 8, [2, 2], twice)?;
 /// let x = Tensor::zeros(&[4, 16, 7, 7], DType::F32, &Device::cpu())?;
 /// assert_eq!(layer.forward(&Cx::infer(), &x)?.shape(), [4, 8, 14, 14]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{nn::{ConvTranspose2d, Init}, ops::ConvTransposeOptions, Parameters};
+/// let layer = ConvTranspose2d::new(&Init::new(0), 16, 8, [2, 2], ConvTransposeOptions::default())?.without_bias();
+/// assert_eq!(layer.parameter_count(), 16 * 8 * 4);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Debug)]

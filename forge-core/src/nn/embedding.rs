@@ -3,11 +3,22 @@ use crate::{Cx, Error, Param, Result, Tensor, parameters};
 
 /// A vector for each of so many things, such as the days of a week.
 ///
+/// i64 `[…]` → `[…, width]`: `y[…, :] = weight[x[…], :]`, with the weight `[rows, width]` under PyTorch's name `weight`.
+///
 /// ```
 /// use forge_core::{nn::{Embedding, Init, Module}, Cx, Tensor};
 /// let days = Embedding::new(&Init::new(0), 7, 3)?;
 /// let x = Tensor::new(&[0i64, 6, 0, 1], &[2, 2])?;
 /// assert_eq!(days.forward(&Cx::infer(), &x)?.shape(), [2, 2, 3]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{nn::{Embedding, Init, Module}, Cx, Tensor};
+/// let words = Embedding::new(&Init::new(0), 100, 2)?.padding(0)?;
+/// let y = words.forward(&Cx::infer(), &Tensor::new(&[0i64], &[1])?)?;
+/// assert_eq!(y.to_vec::<f32>()?, [0.0, 0.0]);
+/// assert!(Embedding::new(&Init::new(0), 100, 2)?.padding(100).is_err());
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Debug)]
@@ -21,6 +32,9 @@ parameters!(Embedding { weight });
 
 impl Embedding {
     /// First weights are standard normal, as PyTorch's.
+    ///
+    /// # Errors
+    /// When the table holds more numbers than memory.
     pub fn new(init: &Init, rows: usize, width: usize) -> Result<Self> {
         let normal = Initial::Normal { mean: 0.0, std: 1.0 };
         Ok(Embedding { weight: init.draw("weight", &[rows, width], &normal)?, padding: None })

@@ -3,6 +3,8 @@ use crate::{Cx, Error, Result, Tensor, parameters};
 
 /// One number a channel, of all that the channel holds. Lin, Chen and Yan, *Network in network*, ICLR 2014.
 ///
+/// `[batch, channels, …]` → `[batch, channels]`.
+///
 /// ```
 /// use forge_core::{nn::{GlobalPool, Module}, Cx, Tensor};
 /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 6.0], &[1, 1, 2, 2])?;

@@ -11,6 +11,13 @@ use crate::{Cx, Error, Param, Result, Tensor, parameters};
 /// assert_eq!(layer.forward(&Cx::infer(), &x)?.to_vec::<f32>()?, [-1.0, 1.0, -1.0, 1.0]);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// use forge_core::{nn::{GroupNorm, Init}, Parameters};
+/// assert_eq!(GroupNorm::new(&Init::new(0), 2, 4)?.parameter_count(), 8);
+/// assert_eq!(GroupNorm::new(&Init::new(0), 2, 4)?.without_affine().parameter_count(), 0);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct GroupNorm {
     weight: Option<Param>,

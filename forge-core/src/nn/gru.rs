@@ -9,6 +9,9 @@ use crate::{Cx, Result, Tensor, ops};
 /// `weight_hh_l0` `[3 hidden, hidden]`, `bias_ih_l0` and `bias_hh_l0` `[3 hidden]`, then `…_l1`; of a second direction
 /// `…_l0_reverse`.
 ///
+/// `[batch, time, features]` → `[batch, time, hidden]`. Cho and others, EMNLP 2014; the formula is that of
+/// [`ops::gru`](crate::ops::gru).
+///
 /// ```
 /// use forge_core::{nn::{Gru, Init, Module}, Cx, DType, Device, Tensor};
 /// let layer = Gru::new(&Init::new(0), 3, 16, 2, 0.1)?;

@@ -5,6 +5,18 @@ use crate::{DType, Device, Error, Host, Param, Result, Tensor};
 /// Where first weights come from: a seed and the path of the layer that asks.
 ///
 /// Values are drawn on the host, so a model starts from the same weights on every device.
+///
+/// ```
+/// use forge_core::{nn::{Init, Initial}, Cx, DType, Device};
+/// let init = Init::new(7).on(&Device::cpu()).dtype(DType::F64).within("head");
+/// let weight = init.draw("weight", &[2, 3], &Initial::Ones)?;
+/// assert_eq!(weight.snapshot().to_vec::<f64>()?, [1.0; 6]);
+/// let bias = || init.uniform("bias", &[2], 0.5)?.snapshot().to_vec::<f64>();
+/// assert!(bias()?.iter().all(|b| b.abs() <= 0.5) && bias()? == bias()?); // seed, path and name decide
+/// assert!(init.buffer(1.0, &[2])?.is_buffer());
+/// assert_eq!(init.counter()?.snapshot().to_vec::<i64>()?, [0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Init {
     seed: u64,
@@ -73,16 +85,25 @@ impl Init {
     }
 
     /// A parameter with elements uniform in `[-bound, bound)`.
+    ///
+    /// # Errors
+    /// As [`Init::draw`].
     pub fn uniform(&self, name: &str, shape: &[usize], bound: f64) -> Result<Param> {
         self.draw(name, shape, &Initial::Uniform { low: -bound, high: bound })
     }
 
     /// A buffer of equal elements.
+    ///
+    /// # Errors
+    /// When the device does not hold the element type, or has no room.
     pub fn buffer(&self, value: f64, shape: &[usize]) -> Result<Param> {
         Ok(Param::buffer(Tensor::full(value, shape, self.dtype, &self.device)?))
     }
 
     /// A buffer that counts, from 0.
+    ///
+    /// # Errors
+    /// When the device does not hold integers.
     pub fn counter(&self) -> Result<Param> {
         Ok(Param::buffer(Tensor::from_vec(vec![0i64], &[], &self.device)?))
     }

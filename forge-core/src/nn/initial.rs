@@ -4,6 +4,13 @@ use std::str::FromStr;
 
 /// By how much an activation shrinks what passes it: the factor that first weights before it get. PyTorch's
 /// `calculate_gain`.
+///
+/// ```
+/// use forge_core::nn::Gain;
+/// assert_eq!([Gain::Linear, Gain::Tanh, Gain::Selu, Gain::Of(2.0)].map(Gain::factor), [1.0, 5.0 / 3.0, 0.75, 2.0]);
+/// assert_eq!(Gain::LeakyRelu(1.0).factor(), 1.0); // the identity
+/// assert_eq!(Gain::Relu.factor(), 2f64.sqrt());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Gain {
     /// 1, also before a sigmoid.
@@ -35,6 +42,8 @@ impl Gain {
 }
 
 /// Which side of a weight keeps its variance.
+///
+/// See [`Initial`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fan {
     /// The inputs of one output: values keep their variance forward.
@@ -52,6 +61,15 @@ pub enum Fan {
 /// use forge_core::nn::{Fan, Gain, Initial};
 /// let named: Initial = "he_normal".parse()?;
 /// assert_eq!(named, Initial::KaimingNormal { fan: Fan::In, gain: Gain::Relu });
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{nn::{Fan, Gain, Initial}, rng::Stream};
+/// // He's uniform distribution: ±gain √(3 / fan), here with the fan-in 3 · 2.
+/// let rule = Initial::KaimingUniform { fan: Fan::In, gain: Gain::Relu };
+/// let weights = rule.draw(&[4, 3, 2], &Stream::new(0, "weight"))?;
+/// assert!(weights.len() == 24 && weights.iter().all(|w| w.abs() <= 1.0)); // √2 · √(3 / 6)
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,6 +2,15 @@ use super::{Module, Tail};
 use crate::{Cx, Error, Result, Tensor, parameters};
 
 /// The last time step of a sequence.
+///
+/// `[batch, time, features]` → `[batch, features]`: `y[n] = x[n, time - 1]`.
+///
+/// ```
+/// use forge_core::{nn::{LastStep, Module}, Cx, Tensor};
+/// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0], &[1, 2, 2])?;
+/// assert_eq!(LastStep.forward(&Cx::infer(), &x)?.to_vec::<f32>()?, [3.0, 4.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct LastStep;
 

@@ -11,6 +11,15 @@ use crate::{Cx, Error, Param, Result, Tensor, parameters};
 /// assert_eq!(layer.forward(&Cx::infer(), &x)?.to_vec::<f32>()?, [-1.0, 1.0]);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// use forge_core::{nn::{Init, LayerNorm}, Parameters};
+/// let layer = || LayerNorm::new(&Init::new(0), &[3, 2]);
+/// assert_eq!(layer()?.parameter_count(), 12);
+/// assert_eq!(layer()?.without_bias().parameter_count(), 6);
+/// assert_eq!(layer()?.without_affine().parameter_count(), 0);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct LayerNorm {
     weight: Option<Param>,

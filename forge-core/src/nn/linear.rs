@@ -4,6 +4,9 @@ use crate::{Cx, Param, Result, Tensor, parameters};
 
 /// y = x Wᵀ + b
 ///
+/// `[…, in_features]` → `[…, out_features]`, with PyTorch's names: `weight` `[out_features, in_features]` and `bias`
+/// `[out_features]`.
+///
 /// ```
 /// use forge_core::{nn::{Init, Linear, Module}, Cx, Tensor};
 /// let layer = Linear::new(&Init::new(0), 3, 2)?;
@@ -25,6 +28,9 @@ parameters!(Linear { weight, bias });
 
 impl Linear {
     /// Weights and biases uniform in ±1/√in_features, as PyTorch's default (He and others, ICCV 2015, with a = √5).
+    ///
+    /// # Errors
+    /// When the weight holds more numbers than memory.
     pub fn new(init: &Init, in_features: usize, out_features: usize) -> Result<Self> {
         let bound = 1.0 / (in_features.max(1) as f64).sqrt();
         Ok(Linear {

@@ -9,6 +9,9 @@ use crate::{Cx, Result, Tensor, ops};
 /// `weight_hh_l0` `[4 hidden, hidden]`, `bias_ih_l0` and `bias_hh_l0` `[4 hidden]`, then `…_l1`; of a second direction
 /// `…_l0_reverse`.
 ///
+/// `[batch, time, features]` → `[batch, time, hidden]`. Hochreiter and Schmidhuber, Neural Computation 1997; the formula is
+/// that of [`ops::lstm`](crate::ops::lstm).
+///
 /// ```
 /// use forge_core::{nn::{Init, Lstm, Module}, Cx, DType, Device, Tensor};
 /// let layer = Lstm::new(&Init::new(0), 3, 16, 2, 0.1)?;

@@ -3,6 +3,10 @@ use crate::{Cx, Param, Parameters, Result, Tensor};
 
 /// Layers one after the other, each with a name that its parameters and errors carry.
 ///
+/// y = fₙ(… f₂(f₁(x))); the parameters of the layer `hidden` are `hidden.weight` and so on, as PyTorch's of an `OrderedDict`.
+///
+/// The shapes are those of the layers: each takes the result of the one before.
+///
 /// ```
 /// use forge_core::{nn::{Activation, Init, Linear, Module, Sequential}, Parameters};
 /// let init = Init::new(0);
@@ -27,8 +31,8 @@ impl Sequential {
 
     /// One more layer. A name that is already there gets a number: `linear`, `linear_2`.
     ///
-    /// An activation, and the choice of the last time step, become part of the layer before them where that can do both
-    /// in one pass over memory: see [`Module::fuse`].
+    /// An activation, a max-pooling, and the choice of the last time step become part of the layer before them where that
+    /// can do both in one pass over memory: see [`Module::fuse`].
     pub fn with(mut self, name: &str, layer: impl Module + 'static) -> Self {
         if let (Some(tail), Some((_, before))) = (layer.tail(), self.layers.last_mut())
             && before.fuse(tail)

@@ -21,6 +21,21 @@ use std::path::Path;
 
 /// Reads a `.npy` file, on the CPU.
 ///
+/// ```
+/// // An array of two f64, as NumPy writes it.
+/// let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }";
+/// let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+/// bytes.extend(format!("{header:<117}\n").bytes());
+/// bytes.extend([1.5f64, -2.0].iter().flat_map(|x| x.to_le_bytes()));
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("x.npy");
+/// std::fs::write(&path, &bytes).unwrap();
+/// let x = forge_core::npy::read(&path)?;
+/// assert_eq!((x.shape(), x.to_vec::<f64>()?), (&[2][..], vec![1.5, -2.0]));
+/// assert!(forge_core::npy::read(&folder.path().join("y.npy")).is_err());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When the file is missing or torn, or holds elements that tensors do not have.
 pub fn read(path: &Path) -> Result<Tensor> {
@@ -28,6 +43,13 @@ pub fn read(path: &Path) -> Result<Tensor> {
 }
 
 /// Reads a `.npz` file, on the CPU: the arrays by name, in the order of the archive.
+///
+/// ```
+/// # let arrays = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/arrays.npz");
+/// let archive = forge_core::npy::read_npz(arrays.as_ref())?;
+/// assert!(archive.len() > 1 && archive.iter().all(|(name, _)| !name.ends_with(".npy")));
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// When the file is missing or torn, or an array in it cannot be read as [`read`] would.
@@ -37,6 +59,12 @@ pub fn read_npz(path: &Path) -> Result<Vec<(String, Tensor)>> {
 
 /// What [`read`] does, of a file that is in memory. Messages call it `path`.
 ///
+/// ```
+/// use forge_core::npy::parse;
+/// let error = parse("x.npy".as_ref(), b"\x93NUMPY\x01\x00").unwrap_err();
+/// assert!(error.to_string().starts_with("x.npy: "), "{error}");
+/// ```
+///
 /// # Errors
 /// As [`read`].
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Tensor> {
@@ -44,6 +72,14 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Tensor> {
 }
 
 /// What [`read_npz`] does, of a file that is in memory. Messages call it `path`.
+///
+/// ```
+/// # let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/arrays.npz"));
+/// let bytes = std::fs::read(path).unwrap();
+/// assert_eq!(forge_core::npy::parse_npz(path, &bytes)?.len(), forge_core::npy::read_npz(path)?.len());
+/// assert!(forge_core::npy::parse_npz(path, &bytes[..bytes.len() / 2]).is_err()); // torn
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`read_npz`].

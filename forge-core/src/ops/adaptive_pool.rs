@@ -44,6 +44,13 @@ impl Tensor {
     /// The mean of each of `size` rows and columns of parts that cover the image: `[batch, channels, height, width]` →
     /// `[batch, channels, rows, columns]`, cut as in [`adaptive_avg_pool1d`](Tensor::adaptive_avg_pool1d).
     ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[1, 1, 2, 3])?;
+    /// assert_eq!(x.adaptive_avg_pool2d([1, 2])?.to_vec::<f32>()?, [3.0, 4.0]); // columns 0 and 1, columns 1 and 2
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When a size is 0, or the operand is no image or has no element.
     pub fn adaptive_avg_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
@@ -53,6 +60,15 @@ impl Tensor {
     /// The largest element of each of `size` parts, cut as in
     /// [`adaptive_avg_pool1d`](Tensor::adaptive_avg_pool1d). The gradient goes to the first of equal ones.
     ///
+    /// `[batch, channels, length]` → `[batch, channels, size]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0, 7.0, 4.0, 5.0], &[1, 1, 5])?;
+    /// assert_eq!(x.adaptive_max_pool1d(2)?.to_vec::<f32>()?, [7.0, 7.0]); // the middle is in both parts
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When `size` is 0, or the operand is no sequence or has no element.
     pub fn adaptive_max_pool1d(&self, size: usize) -> Result<Tensor> {
@@ -61,6 +77,15 @@ impl Tensor {
 
     /// The largest element of each of `size` rows and columns of parts, cut as in
     /// [`adaptive_avg_pool1d`](Tensor::adaptive_avg_pool1d). The gradient goes to the first of equal ones, row by row.
+    ///
+    /// `[batch, channels, height, width]` → `[batch, channels, rows, columns]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 9.0, 6.0], &[1, 1, 2, 3])?;
+    /// assert_eq!(x.adaptive_max_pool2d([2, 1])?.to_vec::<f32>()?, [3.0, 9.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a size is 0, or the operand is no image or has no element.

@@ -8,6 +8,16 @@ use crate::rng::Stream;
 use crate::{DType, Device, Error, ErrorKind, Result, Tensor};
 
 /// Which keys a step sees, and with what weights.
+///
+/// ```
+/// use forge_core::{ops::{attention, Attend}, Tensor};
+/// let q = Tensor::new(&[0.0f64], &[1, 1, 1, 1])?;
+/// let (k, v) = (Tensor::new(&[0.0f64; 3], &[1, 1, 3, 1])?, Tensor::new(&[1.0f64, 3.0, 100.0], &[1, 1, 3, 1])?);
+/// let padding = Tensor::new(&[1i64, 1, 0], &[1, 1, 1, 3])?; // the last key is not there
+/// let y = attention(&q, &k, &v, &Attend { mask: Some(padding), ..Attend::default() })?;
+/// assert_eq!(y.item()?, 2.0);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Attend {
     /// Of a shape that broadcasts to `[batch, heads, time, source]`: floats are added to the scores, and -∞ hides a key;

@@ -72,6 +72,16 @@ impl Backward for BinaryBackward {
 impl Tensor {
     /// Any operation of the table, with NumPy's broadcasting.
     ///
+    /// `y[i, j] = op(a[i, j], b[i, j])`; shapes broadcast from the right, `[a, 1]` with `[b]` to `[a, b]`.
+    ///
+    /// ```
+    /// use forge_core::{Tensor, backend::Binary};
+    /// let (column, row) = (Tensor::new(&[10.0f32, 20.0], &[2, 1])?, Tensor::new(&[1.0f32, 2.0, 3.0], &[3])?);
+    /// let y = column.binary(Binary::Sub, &row)?;
+    /// assert_eq!((y.shape(), y.to_vec::<f32>()?), (&[2, 3][..], vec![9.0, 8.0, 7.0, 19.0, 18.0, 17.0]));
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the shapes do not broadcast, or types or devices differ.
     pub fn binary(&self, op: Binary, other: &Tensor) -> Result<Tensor> {
@@ -112,6 +122,15 @@ impl Tensor {
 
     /// `self` to the power of `exponent`, elementwise.
     ///
+    /// `x^p`, with gradients `p x^(p - 1)` and `x^p ln x`; of a whole number p, [`Tensor::pow_scalar`] is quicker.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (x, p) = (Tensor::new(&[2.0f64, 9.0], &[2])?, Tensor::new(&[3.0f64, 0.5], &[2])?);
+    /// assert_eq!(x.pow(&p)?.to_vec::<f64>()?, [8.0, 3.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Tensor::binary`].
     pub fn pow(&self, exponent: &Tensor) -> Result<Tensor> {
@@ -120,6 +139,16 @@ impl Tensor {
 
     /// The larger of two, elementwise, NaN if either is; where they are equal, each gets half of the gradient.
     ///
+    /// `y = max(a, b)`
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (a, b) = (Tensor::new(&[1.0f32, 5.0, f32::NAN], &[3])?, Tensor::new(&[2.0f32], &[1])?);
+    /// let y = a.maximum(&b)?.to_vec::<f32>()?;
+    /// assert!(y[..2] == [2.0, 5.0] && y[2].is_nan());
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Tensor::binary`].
     pub fn maximum(&self, other: &Tensor) -> Result<Tensor> {
@@ -127,6 +156,15 @@ impl Tensor {
     }
 
     /// The smaller of two, elementwise, NaN if either is; where they are equal, each gets half of the gradient.
+    ///
+    /// `y = min(a, b)`
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (a, b) = (Tensor::new(&[1.0f32, 5.0], &[2])?, Tensor::new(&[2.0f32], &[1])?);
+    /// assert_eq!(a.minimum(&b)?.to_vec::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Tensor::binary`].
@@ -160,12 +198,9 @@ impl Tensor {
 
 /// A method for each comparison.
 macro_rules! comparisons {
-    ($($name:ident, $fn:ident, $sign:literal;)*) => {
+    ($($(#[$doc:meta])* pub fn $fn:ident = $name:ident;)*) => {
         impl Tensor {
-            $(#[doc = concat!("1 where `self ", $sign, " other`, else 0, in the operands' element type; never tracked.")]
-            ///
-            /// # Errors
-            /// As [`Tensor::binary`].
+            $($(#[$doc])*
             pub fn $fn(&self, other: &Tensor) -> Result<Tensor> {
                 self.binary(Binary::$name, other)
             })*
@@ -173,12 +208,83 @@ macro_rules! comparisons {
     };
 }
 comparisons! {
-    Eq, eq, "=";
-    Ne, ne, "≠";
-    Lt, lt, "<";
-    Le, le, "≤";
-    Gt, gt, ">";
-    Ge, ge, "≥";
+    /// 1 where `self = other`, else 0, elementwise with broadcasting, in the operands' element type; never tracked.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (a, b) = (Tensor::new(&[1.0f32, 2.0, 3.0], &[3])?, Tensor::new(&[2.0f32], &[1])?);
+    /// assert_eq!(a.eq(&b)?.to_vec::<f32>()?, [0.0, 1.0, 0.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tensor::binary`].
+    pub fn eq = Eq;
+
+    /// 1 where `self ≠ other`, else 0, elementwise with broadcasting, in the operands' element type; never tracked.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (a, b) = (Tensor::new(&[1.0f32, 2.0, 3.0], &[3])?, Tensor::new(&[2.0f32], &[1])?);
+    /// assert_eq!(a.ne(&b)?.to_vec::<f32>()?, [1.0, 0.0, 1.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tensor::binary`].
+    pub fn ne = Ne;
+
+    /// 1 where `self < other`, else 0, elementwise with broadcasting, in the operands' element type; never tracked.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (a, b) = (Tensor::new(&[1.0f32, 2.0, 3.0], &[3])?, Tensor::new(&[2.0f32], &[1])?);
+    /// assert_eq!(a.lt(&b)?.to_vec::<f32>()?, [1.0, 0.0, 0.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tensor::binary`].
+    pub fn lt = Lt;
+
+    /// 1 where `self ≤ other`, else 0, elementwise with broadcasting, in the operands' element type; never tracked.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (a, b) = (Tensor::new(&[1.0f32, 2.0, 3.0], &[3])?, Tensor::new(&[2.0f32], &[1])?);
+    /// assert_eq!(a.le(&b)?.to_vec::<f32>()?, [1.0, 1.0, 0.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tensor::binary`].
+    pub fn le = Le;
+
+    /// 1 where `self > other`, else 0, elementwise with broadcasting, in the operands' element type; never tracked.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (a, b) = (Tensor::new(&[1.0f32, 2.0, 3.0], &[3])?, Tensor::new(&[2.0f32], &[1])?);
+    /// assert_eq!(a.gt(&b)?.to_vec::<f32>()?, [0.0, 0.0, 1.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tensor::binary`].
+    pub fn gt = Gt;
+
+    /// 1 where `self ≥ other`, else 0, elementwise with broadcasting, in the operands' element type; never tracked.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (a, b) = (Tensor::new(&[1.0f32, 2.0, 3.0], &[3])?, Tensor::new(&[2.0f32], &[1])?);
+    /// assert_eq!(a.ge(&b)?.to_vec::<f32>()?, [0.0, 1.0, 1.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tensor::binary`].
+    pub fn ge = Ge;
 }
 
 macro_rules! rows {

@@ -28,6 +28,16 @@ impl Backward for ConcatBackward {
 impl Tensor {
     /// The parts side by side along dimension `axis`.
     ///
+    /// `[a, m]` and `[a, n]` along dimension 1 → `[a, m + n]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (a, b) = (Tensor::new(&[1.0f32, 2.0], &[2, 1])?, Tensor::new(&[3.0f32, 4.0, 5.0, 6.0], &[2, 2])?);
+    /// let y = Tensor::concat(&[&a, &b], 1)?;
+    /// assert_eq!((y.shape(), y.to_vec::<f32>()?), (&[2, 3][..], vec![1.0, 3.0, 4.0, 2.0, 5.0, 6.0]));
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no part, or shapes differ elsewhere than in `axis`, or types or devices differ.
     pub fn concat(parts: &[&Tensor], axis: usize) -> Result<Tensor> {

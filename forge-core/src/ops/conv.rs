@@ -1,12 +1,23 @@
 //! `conv1d` and `conv2d`: convolutions, with bias and activation as one node of the tape.
 
 use super::image::{check_count, check_positive, check_rank, lower, raise, rows_and_columns};
+use super::pool::PoolOptions;
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
-use crate::backend::{Conv, ConvArgs, Saved, Unary, UnaryKind, Window, reference};
+use crate::backend::{ConvArgs, Parts, Saved, Unary, UnaryKind, Window, reference};
 use crate::{Error, Result, Tensor};
 
 /// What a convolution does at the edges of its operand.
+///
+/// ```
+/// use forge_core::{ops::{ConvOptions, Padding}, Tensor};
+/// let (x, kernel) = (Tensor::new(&[1.0f32, 2.0, 3.0], &[1, 1, 3])?, Tensor::new(&[1.0f32; 2], &[1, 1, 2])?);
+/// let padded = |padding| x.conv1d(&kernel, None, &ConvOptions { padding, ..ConvOptions::default() })?.to_vec::<f32>();
+/// assert_eq!(padded(Padding::all(0))?, [3.0, 5.0]);
+/// assert_eq!(padded(Padding::all(1))?, [1.0, 3.0, 5.0, 3.0]);
+/// assert_eq!(padded(Padding::Same)?, [3.0, 5.0, 3.0]); // of an even kernel, the odd zero comes last
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding<const D: usize> {
     /// As many zeros as make the result as large as the operand; of an odd number, the last goes behind. Stride 1 only.
@@ -24,6 +35,8 @@ impl<const D: usize> Padding<D> {
 
 /// The settings of a convolution over `D` dimensions. The default is PyTorch's: stride and dilation 1, no padding, one
 /// group, no activation.
+///
+/// See [`Tensor::conv1d`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvOptions<const D: usize> {
     /// Elements from one place of the kernel to the next.
@@ -52,7 +65,7 @@ impl<const D: usize> Default for ConvOptions<D> {
 
 impl<const D: usize> ConvOptions<D> {
     /// The window of a kernel of these sizes.
-    fn window(&self, op: &'static str, kernel: [usize; D]) -> Result<Window> {
+    pub(super) fn window(&self, op: &'static str, kernel: [usize; D]) -> Result<Window> {
         check_positive(op, "kernel", kernel)?;
         check_positive(op, "stride", self.stride)?;
         check_positive(op, "dilation", self.dilation)?;
@@ -81,11 +94,18 @@ impl<const D: usize> ConvOptions<D> {
     }
 }
 
-/// What the backward of a convolution or a transpose keeps: one of `Conv`'s backward methods, and what it takes.
-pub struct ConvBackward<const D: usize> {
-    pub args: ConvArgs,
-    pub saved: Saved,
-    pub transposed: bool,
+/// Which of the family's methods.
+enum ConvKind {
+    Plain,
+    MaxPool(Parts),
+    Transposed,
+}
+
+/// What the backward of each kind keeps.
+struct ConvBackward<const D: usize> {
+    args: ConvArgs,
+    saved: Saved,
+    kind: ConvKind,
 }
 
 impl<const D: usize> Backward for ConvBackward<D> {
@@ -94,8 +114,12 @@ impl<const D: usize> Backward for ConvBackward<D> {
         let with_bias = self.args.bias.is_some();
         let needs = std::array::from_fn(|i| (i < 2 || with_bias) && outgoing.wants(i));
         let device = grad.device().clone();
-        let backward = if self.transposed { Conv::conv_transpose_backward } else { Conv::conv_backward };
-        let grads = backward(device.conv(), &self.args, self.saved, grad, &needs)?;
+        let (conv, args, saved) = (device.conv(), &self.args, self.saved);
+        let grads = match &self.kind {
+            ConvKind::Plain => conv.conv_backward(args, saved, grad, &needs)?,
+            ConvKind::MaxPool(parts) => conv.conv_max_pool_backward(args, parts, saved, grad, &needs)?,
+            ConvKind::Transposed => conv.conv_transpose_backward(args, saved, grad, &needs)?,
+        };
         for (i, grad) in grads.into_iter().enumerate() {
             if let (Some(grad), true) = (grad, needs[i]) {
                 outgoing.send(i, if i < 2 { lower::<D>(grad)? } else { grad })?;
@@ -150,14 +174,14 @@ pub fn check_operands<const D: usize>(
     }
 }
 
-/// `op` names it in errors.
-pub fn convolve<const D: usize>(
+/// The operands of a convolution, untracked; `op` names it in errors.
+fn arguments<const D: usize>(
     op: &'static str,
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
     options: &ConvOptions<D>,
-) -> Result<Tensor> {
+) -> Result<ConvArgs> {
     check_operands::<D>(op, [x, weight], bias, options.groups, false)?;
     let kernel = std::array::from_fn(|d| weight.shape()[2 + d]);
     let window = options.window(op, kernel)?;
@@ -177,7 +201,7 @@ pub fn convolve<const D: usize>(
     let [height, width] = window.padded(image);
     check_count(op, &[x.shape()[0], x.shape()[1], height, width])?;
     check_count(op, &[x.shape()[0], weight.shape()[0], output[0], output[1]])?;
-    let args = ConvArgs {
+    Ok(ConvArgs {
         x: raise(&x.detach())?,
         weight: raise(&weight.detach())?,
         bias: bias.map(Tensor::detach),
@@ -185,20 +209,82 @@ pub fn convolve<const D: usize>(
         groups: options.groups,
         output,
         activation: options.activation,
-    };
-    let operands: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
+    })
+}
+
+/// What runs on the operands x, weight and bias, and its node of the tape.
+fn run<const D: usize>(
+    op: &'static str,
+    [x, weight]: [&Tensor; 2],
+    bias: Option<&Tensor>,
+    args: ConvArgs,
+    kind: ConvKind,
+) -> Result<Tensor> {
+    let operands = [x, weight, bias.unwrap_or(weight)];
+    let operands = &operands[..2 + usize::from(bias.is_some())];
     let keep = operands.iter().any(|t| t.is_tracked());
-    let (y, saved) = x.device().conv().conv(&args, keep)?;
+    let conv = x.device().conv();
+    let (y, saved) = match &kind {
+        ConvKind::Plain => conv.conv(&args, keep)?,
+        ConvKind::MaxPool(parts) => conv.conv_max_pool(&args, parts, keep)?,
+        ConvKind::Transposed => conv.conv_transpose(&args, keep)?,
+    };
     let y = lower::<D>(y)?;
     let Some(saved) = saved else { return Ok(y) };
-    let backward = ConvBackward::<D> { args, saved, transposed: false };
-    let [y] = record(op, &operands, [y], |_| backward)?;
+    let [y] = record(op, operands, [y], |_| ConvBackward::<D> { args, saved, kind })?;
     Ok(y)
+}
+
+/// `op` names it in errors.
+pub fn convolve<const D: usize>(
+    op: &'static str,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    options: &ConvOptions<D>,
+) -> Result<Tensor> {
+    let args = arguments(op, x, weight, bias, options)?;
+    run::<D>(op, [x, weight], bias, args, ConvKind::Plain)
+}
+
+/// The largest of each part of a convolution, as one node; `ops` name the two in errors.
+pub fn convolve_max_pool<const D: usize>(
+    ops: [&'static str; 2],
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    options: &ConvOptions<D>,
+    pool: &PoolOptions<D>,
+) -> Result<Tensor> {
+    let args = arguments(ops[0], x, weight, bias, options)?;
+    let parts = pool.parts(ops[1], args.output)?;
+    run::<D>(ops[0], [x, weight], bias, args, ConvKind::MaxPool(parts))
+}
+
+/// A transposed convolution of what [`check_operands`] found to fit.
+pub fn convolve_transposed(
+    op: &'static str,
+    operands: [&Tensor; 2],
+    bias: Option<&Tensor>,
+    args: ConvArgs,
+) -> Result<Tensor> {
+    run::<2>(op, operands, bias, args, ConvKind::Transposed)
 }
 
 impl Tensor {
     /// The cross-correlation of `[batch, in channels, length]` with a weight of `[out channels, in channels / groups,
     /// kernel]` and a bias of `[out channels]`: `[batch, out channels, places]`. As PyTorch's `conv1d`.
+    ///
+    /// `y[n, o, i] = b[o] + Σ w[o, c, k] x[n, c, i stride + k dilation - padding]`
+    ///
+    /// ```
+    /// use forge_core::{ops::ConvOptions, Tensor};
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0], &[1, 1, 5])?;
+    /// let (weight, bias) = (Tensor::new(&[-1.0f32, 1.0], &[1, 1, 2])?, Tensor::new(&[10.0f32], &[1])?);
+    /// let apart = ConvOptions { dilation: [2], stride: [2], ..ConvOptions::default() };
+    /// assert_eq!(x.conv1d(&weight, Some(&bias), &apart)?.to_vec::<f32>()?, [12.0, 12.0]); // 3 - 1 and 5 - 3
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the shapes do not fit each other, or the kernel fits nowhere.
@@ -210,6 +296,8 @@ impl Tensor {
     /// groups, height, width]` and a bias of `[out channels]`: `[batch, out channels, rows, columns]`, where a dimension
     /// of n elements gives (n + padding - dilation (kernel - 1) - 1) / stride + 1 places, rounded down. As PyTorch's
     /// `conv2d`.
+    ///
+    /// `y[n, o, i, j] = b[o] + Σ w[o, c, k, l] x[n, c, i stride + k dilation - padding, j stride + l dilation - padding]`
     ///
     /// ```
     /// use forge_core::{ops::{ConvOptions, Padding}, Tensor};

@@ -1,13 +1,14 @@
 //! `conv_transpose2d`: the transpose of a convolution as a linear map, with bias and activation as one node of the tape.
 
-use super::conv::{ConvBackward, check_operands};
+use super::conv::{check_operands, convolve_transposed};
 use super::image::{check_count, check_positive};
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
-use crate::autograd::record;
 use crate::backend::{ConvArgs, Unary, UnaryKind, Window, reference};
 use crate::{Error, Result, Tensor};
 
 /// The settings of a transposed convolution: those of the convolution whose transpose it is. The default is PyTorch's.
+///
+/// See [`Tensor::conv_transpose2d`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvTransposeOptions {
     /// Elements of the result from one place of the kernel to the next.
@@ -111,13 +112,7 @@ impl Tensor {
             output,
             activation: options.activation,
         };
-        let operands: Vec<&Tensor> = [self, weight].into_iter().chain(bias).collect();
-        let keep = operands.iter().any(|t| t.is_tracked());
-        let (y, saved) = self.device().conv().conv_transpose(&args, keep)?;
-        let Some(saved) = saved else { return Ok(y) };
-        let backward = ConvBackward::<2> { args, saved, transposed: true };
-        let [y] = record(OP, &operands, [y], |_| backward)?;
-        Ok(y)
+        convolve_transposed(OP, [self, weight], bias, args)
     }
 }
 

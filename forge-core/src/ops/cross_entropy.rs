@@ -7,6 +7,8 @@ use crate::backend::{CrossEntropyArgs, Saved, Targets};
 use crate::{DType, Device, Error, ErrorKind, Result, Tensor};
 
 /// How much each class and each row counts in a loss over classes.
+///
+/// See [`Tensor::cross_entropy_with`].
 #[derive(Clone, Debug, Default)]
 pub struct ClassLoss {
     /// A weight for each class, `[classes]`; 1 where it is `None`.
@@ -40,7 +42,7 @@ impl Backward for CrossEntropyBackward {
 }
 
 impl Tensor {
-    /// The mean cross entropy `-ln softmax(self)[target]` over all elements: one number. The logits are
+    /// The mean cross entropy over all elements, `Σ -ln softmax(self)[target] / n`: one number. The logits are
     /// `[batch, classes, …]`; the target is i64 classes `[batch, …]`, or float shares of the logits' shape.
     ///
     /// ```

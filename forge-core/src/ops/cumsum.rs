@@ -19,6 +19,8 @@ impl Backward for CumsumBackward {
 impl Tensor {
     /// The sum of each element and all before it along `axis`. Integers are summed as integers.
     ///
+    /// `y[i] = Σ x[j]` over j ≤ i; the shape stays.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1.0f32, 2.0, 3.0], &[3])?;

@@ -11,6 +11,17 @@ impl Tensor {
     /// The factors are those of `stream`, so the same stream drops the same elements on every device. Srivastava and
     /// others, *Dropout*, JMLR 2014.
     ///
+    /// `y = x mask / (1 - rate)`; the shape stays.
+    ///
+    /// ```
+    /// use forge_core::{Tensor, rng::Stream};
+    /// let y = Tensor::new(&[3.0f32; 100], &[100])?.dropout(0.25, Stream::new(0, "doc"))?.to_vec::<f32>()?;
+    /// assert!(y.iter().all(|v| *v == 0.0 || *v == 4.0)); // 3 / 0.75
+    /// let dropped = y.iter().filter(|v| **v == 0.0).count();
+    /// assert!((10..40).contains(&dropped));
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When `rate` is not in [0, 1).
     pub fn dropout(&self, rate: f64, stream: Stream) -> Result<Tensor> {

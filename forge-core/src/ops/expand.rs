@@ -17,6 +17,15 @@ impl Backward for ExpandBackward {
 impl Tensor {
     /// Repeats dimensions of size 1, and adds leading ones, to reach `shape`, as broadcasting does.
     ///
+    /// `[a, 1, b]` → `[c, a, d, b]`, a view.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0], &[2, 1])?;
+    /// assert_eq!(x.expand(&[2, 3])?.to_vec::<f32>()?, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When a size is neither equal nor 1.
     pub fn expand(&self, shape: &[usize]) -> Result<Tensor> {

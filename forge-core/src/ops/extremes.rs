@@ -10,6 +10,8 @@ impl Tensor {
     /// The largest elements along `axis`, and their positions in it (i64). The dimension is removed, or kept with size 1 if
     /// `keep`. Of equal elements the first counts, for the gradient too; NaN is larger than all.
     ///
+    /// Along dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1.0f32, 7.0, 7.0, 5.0, 2.0, 3.0], &[2, 3])?;
@@ -27,6 +29,17 @@ impl Tensor {
 
     /// As [`Tensor::max`], of the smallest elements; NaN is smaller than all.
     ///
+    /// Along dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 7.0, 2.0, 3.0], &[2, 2])?;
+    /// let (values, rows) = x.min(0, true)?;
+    /// assert_eq!((values.shape(), values.to_vec::<f32>()?), (&[1, 2][..], vec![1.0, 3.0]));
+    /// assert_eq!(rows.to_vec::<i64>()?, [0, 1]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the dimension does not exist or is empty.
     pub fn min(&self, axis: usize, keep: bool) -> Result<(Tensor, Tensor)> {
@@ -34,6 +47,14 @@ impl Tensor {
     }
 
     /// The largest of all elements, NaN if one is. The gradient goes to the first of equals (PyTorch shares it out here).
+    ///
+    /// Any shape → `[]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// assert_eq!(Tensor::new(&[1.0f32, 7.0, -9.0], &[3, 1])?.max_all()?.item()?, 7.0);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When there is no element.
@@ -43,6 +64,14 @@ impl Tensor {
 
     /// The smallest of all elements, NaN if one is. The gradient goes to the first of equals (PyTorch shares it out here).
     ///
+    /// Any shape → `[]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// assert_eq!(Tensor::new(&[1.0f32, 7.0, -9.0], &[3, 1])?.min_all()?.item()?, -9.0);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no element.
     pub fn min_all(&self) -> Result<Tensor> {
@@ -51,6 +80,15 @@ impl Tensor {
 
     /// The positions (i64) of the largest elements along `axis`, as in [`Tensor::max`].
     ///
+    /// Along dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`. No tape records it.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let scores = Tensor::new(&[0.1f32, 0.7, 0.2, 0.5, 0.1, 0.5], &[2, 3])?;
+    /// assert_eq!(scores.argmax(1, false)?.to_vec::<i64>()?, [1, 0]); // of equals the first
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the dimension does not exist or is empty.
     pub fn argmax(&self, axis: usize, keep: bool) -> Result<Tensor> {
@@ -58,6 +96,15 @@ impl Tensor {
     }
 
     /// The positions (i64) of the smallest elements along `axis`, as in [`Tensor::min`].
+    ///
+    /// Along dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`. No tape records it.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let scores = Tensor::new(&[0.1f32, 0.7, 0.2, 0.5, 0.1, 0.5], &[2, 3])?;
+    /// assert_eq!(scores.argmin(0, false)?.to_vec::<i64>()?, [0, 1, 0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the dimension does not exist or is empty.

@@ -7,6 +7,8 @@ use crate::{Result, Tensor};
 impl Tensor {
     /// The dimensions `axes` in reverse.
     ///
+    /// `y[i, j] = x[n - 1 - i, j]` for the `axes` 0; the shape stays.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1.0f32, 2.0, 3.0], &[3])?;
@@ -28,6 +30,8 @@ impl Tensor {
     }
 
     /// The elements of dimension `axis` moved on by `shift` (back, if negative); those beyond an end come in at the other.
+    ///
+    /// `y[i] = x[(i - shift) mod n]`; the shape stays.
     ///
     /// ```
     /// use forge_core::Tensor;

@@ -32,6 +32,8 @@ impl Tensor {
     /// Element `[i, j, k]` of the result is `self[i, index[i, j, k], k]` for `axis` 1, and so on: the index has a number
     /// for each element of the result. In the other dimensions it may be smaller than this tensor.
     ///
+    /// `y[i, j, k] = x[i, index[i, j, k], k]`, of the index's shape.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let scores = Tensor::new(&[0.1f32, 0.9, 0.7, 0.3], &[2, 2])?;

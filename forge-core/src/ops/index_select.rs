@@ -10,6 +10,8 @@ use crate::{Error, Result, Tensor};
 impl Tensor {
     /// Slice `i` of the result along `axis` is slice `index[i]` of this; slices may repeat.
     ///
+    /// Along dimension 1 with `n` numbers `[a, b, c]` → `[a, n, c]`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 3])?;

@@ -24,6 +24,8 @@ impl Tensor {
     /// `ln Σ eˣ` over the dimensions `axes`, which are removed, or kept with size 1 if `keep`. Of infinities the result is
     /// an infinity, and -∞ of no element.
     ///
+    /// Over dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1000.0f32, 1000.0], &[2])?;

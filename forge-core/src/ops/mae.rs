@@ -7,6 +7,15 @@ use crate::{Error, Result, Tensor};
 impl Tensor {
     /// Mean of absolute differences between two tensors of one shape: one number.
     ///
+    /// `Σ |x - target| / n`
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (x, target) = (Tensor::new(&[1.0f64, 5.0], &[2])?, Tensor::new(&[2.0f64, 2.0], &[2])?);
+    /// assert_eq!(x.mae(&target)?.item()?, 2.0);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the shapes differ: a loss that broadcasts is nearly always a mistake.
     pub fn mae(&self, target: &Tensor) -> Result<Tensor> {

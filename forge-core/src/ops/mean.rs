@@ -7,6 +7,16 @@ use crate::{Result, Tensor};
 impl Tensor {
     /// Mean over the dimensions `axes`, which are removed, or kept with size 1 if `keep`.
     ///
+    /// `Σ x / n`: over dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 6.0], &[2, 2])?;
+    /// let y = x.mean(&[0], true)?;
+    /// assert_eq!((y.shape(), y.to_vec::<f32>()?), (&[1, 2][..], vec![2.0, 4.0]));
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Tensor::sum`], and when there is nothing to take the mean of.
     pub fn mean(&self, axes: &[usize], keep: bool) -> Result<Tensor> {
@@ -16,6 +26,17 @@ impl Tensor {
     }
 
     /// Mean of all elements.
+    ///
+    /// `Σ x / n`: any shape → `[]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// assert_eq!(Tensor::new(&[1.0f32, 2.0, 3.0, 6.0], &[2, 2])?.mean_all()?.item()?, 3.0);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no element.
     pub fn mean_all(&self) -> Result<Tensor> {
         self.mean(self.all_axes(), false)
     }

@@ -11,9 +11,11 @@ mod bce_with_logits;
 mod binary;
 mod concat;
 mod conv;
+mod conv_max_pool;
 mod conv_transpose;
 mod cross_entropy;
 mod cumsum;
+mod custom;
 mod dropout;
 mod embedding;
 mod expand;
@@ -61,6 +63,7 @@ pub use attention::{Attend, attention};
 pub use conv::{ConvOptions, Padding};
 pub use conv_transpose::ConvTransposeOptions;
 pub use cross_entropy::ClassLoss;
+pub use custom::custom;
 pub use gru::gru;
 pub use lstm::lstm;
 pub use pad::PadMode;
@@ -68,11 +71,23 @@ pub use pool::PoolOptions;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 pub(crate) use {
     adaptive_pool::{AVERAGE, adaptive},
-    conv::convolve,
+    conv::{convolve, convolve_max_pool},
     pool::slide,
 };
 
 /// Every operation.
+///
+/// ```
+/// use forge_core::ops::{Operation, registry};
+/// let softmax: Operation = registry().into_iter().find(|op| op.name == "softmax").unwrap();
+/// let sample = &(softmax.samples)()[0];
+/// let x = forge_core::Tensor::new(&vec![0.0f64; sample.inputs[0].shape.iter().product()], &sample.inputs[0].shape)?;
+/// assert_eq!((sample.run)(&[x.clone()])?[0].shape(), x.shape());
+/// for error in (softmax.errors)() {
+///     assert_eq!((error.run)().unwrap_err().to_string(), error.message);
+/// }
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub fn registry() -> Vec<Operation> {
     let mut all = unary::operations();
     all.extend(binary::operations());
@@ -90,6 +105,7 @@ pub fn registry() -> Vec<Operation> {
         attention::OPERATION,
         bce_with_logits::OPERATION,
         concat::OPERATION,
+        conv_max_pool::OPERATION,
         conv_transpose::OPERATION,
         cross_entropy::OPERATION,
         cumsum::OPERATION,

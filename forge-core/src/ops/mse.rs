@@ -7,6 +7,16 @@ use crate::{Error, Result, Tensor};
 impl Tensor {
     /// Mean of squared differences between two tensors of one shape: one number.
     ///
+    /// `Σ (x - target)² / n`
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let (x, target) = (Tensor::new(&[1.0f64, 5.0], &[2])?, Tensor::new(&[2.0f64, 2.0], &[2])?);
+    /// assert_eq!(x.mse(&target)?.item()?, 5.0);
+    /// assert!(x.mse(&target.reshape(&[2, 1])?).is_err()); // would have been the mean of four differences
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the shapes differ: a loss that broadcasts is nearly always a mistake.
     pub fn mse(&self, target: &Tensor) -> Result<Tensor> {

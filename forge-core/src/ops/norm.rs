@@ -101,6 +101,17 @@ impl Tensor {
     /// dimensions, times a weight, plus a bias, both `[channels]`. The result carries the statistics. As PyTorch's
     /// `batch_norm` in training. Ioffe and Szegedy, ICML 2015.
     ///
+    /// y = (x - mean) / √(variance + eps) · weight + bias, of the shape of x.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f64, 10.0, 3.0, 30.0], &[2, 2])?;
+    /// let out = x.batch_norm(None, Some(&Tensor::new(&[0.0f64, 5.0], &[2])?), 0.0)?;
+    /// assert_eq!(out.y.to_vec::<f64>()?, [-1.0, 4.0, 1.0, 6.0]);
+    /// assert_eq!((out.mean.to_vec::<f64>()?, out.variance.to_vec::<f64>()?), (vec![2.0, 20.0], vec![1.0, 100.0]));
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When shapes do not fit, or a channel has fewer than two elements, which have no variance.
     pub fn batch_norm(&self, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<NormOut> {
@@ -121,6 +132,16 @@ impl Tensor {
     /// Each channel of `[batch, channels, …]` normalised by a mean and a variance of `[channels]` that are given, as
     /// constants: what [`batch_norm`](Tensor::batch_norm) is in inference.
     ///
+    /// y = (x - mean) / √(variance + eps) · weight + bias, of the shape of x.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[7.0f64, 11.0], &[1, 2])?;
+    /// let (mean, variance) = (Tensor::new(&[3.0f64, 5.0], &[2])?, Tensor::new(&[4.0f64, 9.0], &[2])?);
+    /// assert_eq!(x.batch_norm_by([&mean, &variance], None, None, 0.0)?.to_vec::<f64>()?, [2.0, 2.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When shapes do not fit.
     pub fn batch_norm_by(
@@ -136,6 +157,8 @@ impl Tensor {
 
     /// The last `dims` dimensions normalised by their mean and biased variance, times a weight, plus a bias, both of the
     /// shape of those dimensions. As PyTorch's `layer_norm`. Ba, Kiros and Hinton, 2016.
+    ///
+    /// y = (x - mean) / √(variance + eps) · weight + bias, of the shape of x.
     ///
     /// ```
     /// use forge_core::Tensor;
@@ -158,6 +181,15 @@ impl Tensor {
 
     /// Each of `groups` parts of the channels of `[batch, channels, …]` normalised by its mean and biased variance, times
     /// a weight, plus a bias, both `[channels]`. As PyTorch's `group_norm`. Wu and He, ECCV 2018.
+    ///
+    /// y = (x - mean) / √(variance + eps) · weight + bias, of the shape of x.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f64, 3.0, 10.0, 30.0], &[1, 4, 1])?;
+    /// assert_eq!(x.group_norm(2, None, None, 0.0)?.to_vec::<f64>()?, [-1.0, 1.0, -1.0, 1.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When shapes do not fit, or the groups do not divide the channels.

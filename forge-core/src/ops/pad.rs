@@ -7,6 +7,8 @@ use crate::layout::Layout;
 use crate::{Error, Result, Tensor};
 
 /// What stands in the room that padding makes.
+///
+/// See [`Tensor::pad`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PadMode {
     /// This value.
@@ -33,6 +35,8 @@ impl Backward for PadBackward {
 
 impl Tensor {
     /// Room before and after each dimension: a pair for each, filled as `mode` says.
+    ///
+    /// `[n]` with a pair (a, b) → `[a + n + b]`, and so in each dimension.
     ///
     /// ```
     /// use forge_core::{Tensor, ops::PadMode};

@@ -20,6 +20,16 @@ impl Backward for PermuteBackward {
 impl Tensor {
     /// Dimension `i` of the result is dimension `order[i]` of this.
     ///
+    /// `[a, b, c]` with the order [2, 0, 1] → `[c, a, b]`, a view.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[1, 2, 3])?;
+    /// let y = x.permute(&[2, 0, 1])?;
+    /// assert_eq!((y.shape(), y.to_vec::<f32>()?), (&[3, 1, 2][..], vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0]));
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When `order` is not a permutation of the dimensions.
     pub fn permute(&self, order: &[usize]) -> Result<Tensor> {
@@ -29,6 +39,18 @@ impl Tensor {
     }
 
     /// The last two dimensions swapped.
+    ///
+    /// `[…, a, b]` → `[…, b, a]`, a view.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+    /// assert_eq!(x.transpose()?.to_vec::<f32>()?, [1.0, 3.0, 2.0, 4.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there are fewer than two dimensions.
     pub fn transpose(&self) -> Result<Tensor> {
         let rank = self.rank();
         if rank < 2 {

@@ -8,6 +8,16 @@ use crate::backend::{Parts, PoolArgs, PoolKind, Saved, Scalar, Window};
 use crate::{Error, Result, Tensor};
 
 /// The settings of pooling over `D` dimensions.
+///
+/// ```
+/// use forge_core::{ops::PoolOptions, Tensor};
+/// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0], &[1, 1, 5])?;
+/// let pairs = PoolOptions::new([2]);
+/// assert_eq!(x.max_pool1d(&pairs)?.to_vec::<f32>()?, [2.0, 4.0]); // the last element is left over
+/// assert_eq!(x.max_pool1d(&PoolOptions { ceil: true, ..pairs.clone() })?.to_vec::<f32>()?, [2.0, 4.0, 5.0]);
+/// assert_eq!(x.max_pool1d(&PoolOptions { stride: [1], ..pairs })?.to_vec::<f32>()?, [2.0, 3.0, 4.0, 5.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolOptions<const D: usize> {
     /// Elements of the kernel.
@@ -81,7 +91,7 @@ impl<const D: usize> PoolOptions<D> {
             }
         }
         let parts = Parts::Sliding { window, places };
-        if (0..2).any(|d| parts.spans(d, image[d]).iter().any(|span| span.len == 0)) {
+        if (0..2).any(|d| parts.spans(d, image[d]).any(|span| span.len == 0)) {
             return Err(Error::shape(
                 op,
                 format!(
@@ -138,13 +148,16 @@ pub fn slide<const D: usize>(
     kind: PoolKind,
     options: &PoolOptions<D>,
 ) -> Result<Tensor> {
-    pool::<D>(op, x, kind, |image| {
-        let (window, places) = options.sliding(op, image)?;
-        Ok(Parts::Sliding { window, places })
-    })
+    pool::<D>(op, x, kind, |image| options.parts(op, image))
 }
 
 impl<const D: usize> PoolOptions<D> {
+    /// The parts of an image; `op` names it in errors.
+    pub(crate) fn parts(&self, op: &'static str, image: [usize; 2]) -> Result<Parts> {
+        let (window, places) = self.sliding(op, image)?;
+        Ok(Parts::Sliding { window, places })
+    }
+
     /// The mean that the settings say.
     pub(crate) fn average(&self) -> PoolKind {
         PoolKind::Average { count_padding: self.count_padding }
@@ -154,6 +167,13 @@ impl<const D: usize> PoolOptions<D> {
 impl Tensor {
     /// The largest element under the kernel at each of its places: `[batch, channels, length]` → `[batch, channels,
     /// places]`. The gradient goes to the first of equal ones. As PyTorch's `max_pool1d`.
+    ///
+    /// ```
+    /// use forge_core::{ops::PoolOptions, Tensor};
+    /// let x = Tensor::new(&[1.0f32, 9.0, 3.0, -4.0], &[1, 1, 4])?;
+    /// assert_eq!(x.max_pool1d(&PoolOptions::new([2]))?.to_vec::<f32>()?, [9.0, 3.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the kernel fits nowhere, or somewhere lies wholly in the padding.
@@ -180,6 +200,15 @@ impl Tensor {
     /// The mean under the kernel at each of its places: `[batch, channels, length]` → `[batch, channels, places]`. As
     /// PyTorch's `avg_pool1d`.
     ///
+    /// ```
+    /// use forge_core::{ops::PoolOptions, Tensor};
+    /// let x = Tensor::new(&[1.0f32, 9.0, 3.0, -4.0], &[1, 1, 4])?;
+    /// assert_eq!(x.avg_pool1d(&PoolOptions::new([2]))?.to_vec::<f32>()?, [5.0, -0.5]);
+    /// let padded = PoolOptions { padding: [[1, 1]], count_padding: false, ..PoolOptions::new([2]) };
+    /// assert_eq!(x.avg_pool1d(&padded)?.to_vec::<f32>()?, [1.0, 6.0, -4.0]); // the ends stand alone
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the kernel fits nowhere, or somewhere lies wholly in the padding.
     pub fn avg_pool1d(&self, options: &PoolOptions<1>) -> Result<Tensor> {
@@ -188,6 +217,13 @@ impl Tensor {
 
     /// The mean under the kernel at each of its places: `[batch, channels, height, width]` → `[batch, channels, rows,
     /// columns]`. As PyTorch's `avg_pool2d`.
+    ///
+    /// ```
+    /// use forge_core::{ops::PoolOptions, Tensor};
+    /// let x = Tensor::new(&[1.0f32, 2.0, 5.0, 4.0], &[1, 1, 2, 2])?;
+    /// assert_eq!(x.avg_pool2d(&PoolOptions::new([2, 2]))?.to_vec::<f32>()?, [3.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the kernel fits nowhere, or somewhere lies wholly in the padding.
@@ -219,12 +255,20 @@ pub fn input(max: bool, shape: &[usize]) -> Input {
     Input::given(shape, &values)
 }
 
+impl PoolOptions<2> {
+    /// The largest elements by naive loops.
+    pub(super) fn oracle<S: Scalar>(&self, x: &Array<S>) -> Result<Array<S>> {
+        let (window, places) = self.sliding("pool", [x.shape[2], x.shape[3]])?;
+        Ok(reference::max_pool2d(x, &window, places))
+    }
+}
+
 fn oracle<S: Scalar>(max: bool, x: &Array<S>, options: &PoolOptions<2>) -> Result<Array<S>> {
+    if max {
+        return options.oracle(x);
+    }
     let (window, places) = options.sliding("pool", [x.shape[2], x.shape[3]])?;
-    Ok(match max {
-        true => reference::max_pool2d(x, &window, places),
-        false => reference::avg_pool2d(x, &window, places, options.count_padding),
-    })
+    Ok(reference::avg_pool2d(x, &window, places, options.count_padding))
 }
 
 fn sample2d(max: bool, input: Input, options: PoolOptions<2>) -> Sample {

@@ -25,6 +25,8 @@ impl Backward for ProdBackward {
 impl Tensor {
     /// Product along `axis`, which is removed, or kept with size 1 if `keep`; 1 of no element. Integers wrap around.
     ///
+    /// `Π x`: along dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`.
+    ///
     /// ```
     /// use forge_core::{Cx, Tensor};
     /// let cx = Cx::train(0, 0);

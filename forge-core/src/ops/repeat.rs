@@ -8,6 +8,8 @@ use crate::{Error, Result, Tensor};
 impl Tensor {
     /// Dimension i `times[i]` times over: a copy, unlike [`Tensor::expand`].
     ///
+    /// `[a, b]` with [m, n] → `[m a, n b]`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1.0f32, 2.0], &[2])?;

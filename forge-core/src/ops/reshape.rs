@@ -17,6 +17,17 @@ impl Backward for ReshapeBackward {
 impl Tensor {
     /// The same elements in row-major order under another shape.
     ///
+    /// `[a, b]` → `[c, d]` with a b = c d: a view where strides allow it, else a copy.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 3])?;
+    /// let y = x.reshape(&[3, 2])?;
+    /// assert_eq!(y.select(0, 1)?.to_vec::<f32>()?, [3.0, 4.0]);
+    /// assert!(x.reshape(&[4]).is_err());
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the number of elements differs.
     pub fn reshape(&self, shape: &[usize]) -> Result<Tensor> {

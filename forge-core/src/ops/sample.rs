@@ -3,6 +3,8 @@ use crate::backend::{Dual, Scalar};
 use crate::{Result, Tensor};
 
 /// One operation as the harness sees it.
+///
+/// See [`registry`](super::registry).
 pub struct Operation {
     /// The method's or function's name.
     pub name: &'static str,
@@ -15,6 +17,14 @@ pub struct Operation {
 }
 
 /// A random operand.
+///
+/// ```
+/// use forge_core::ops::Input;
+/// assert_eq!(Input::new(&[2, 3]).domain, (-2.0, 2.0));
+/// let logarithm = Input::within(&[4], (0.1, 2.0));
+/// assert!(!logarithm.mirrored && Input::mirrored(&[4], (0.1, 2.0)).mirrored);
+/// assert_eq!(Input::given(&[2], &[f64::NAN, 1.0]).given.unwrap().len(), 2); // what no random number would be
+/// ```
 #[derive(Clone, Debug)]
 pub struct Input {
     /// Sizes of the dimensions.
@@ -52,6 +62,8 @@ impl Input {
 type Run<X> = Box<dyn Fn(&[X]) -> Result<Vec<X>>>;
 
 /// What the harness checks of a sample.
+///
+/// See [`Sample`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checks {
     /// Values and derivatives, with an operand repeated as well.
@@ -63,6 +75,17 @@ pub enum Checks {
 }
 
 /// A call of an operation with random operands, and the oracle's version of it.
+///
+/// ```
+/// use forge_core::ops::{Checks, registry};
+/// let sample = |name| (registry().into_iter().find(|op| op.name == name).unwrap().samples)().remove(4);
+/// assert_eq!(sample("exp").checks, Checks::All);
+/// assert_eq!(sample("exp").values_only().checks, Checks::Values);
+/// assert_eq!(sample("exp").without_repeats().checks, Checks::NoRepeats);
+/// let x = forge_core::Tensor::new(&[0.0f64; 60], &[3, 4, 5])?;
+/// assert_eq!((sample("exp").turned().run)(&[x])?[0].shape(), [5, 4, 3]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub struct Sample {
     /// What is special about it.
     pub name: String,
@@ -113,6 +136,13 @@ impl Sample {
 }
 
 /// A call that must fail with exactly this message.
+///
+/// ```
+/// use forge_core::{Tensor, ops::ErrorSample};
+/// let sample = ErrorSample::new("reshape: [2] has 2 elements, [3] has 3", || Tensor::new(&[0f32; 2], &[2])?.reshape(&[3]));
+/// assert_eq!((sample.run)().unwrap_err().to_string(), sample.message);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 pub struct ErrorSample {
     /// The call.
     pub run: Box<dyn Fn() -> Result<Tensor>>,

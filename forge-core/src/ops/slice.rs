@@ -35,6 +35,16 @@ impl Backward for SliceBackward {
 impl Tensor {
     /// `len` elements of dimension `axis` from `start`, every `step`-th.
     ///
+    /// `y[i] = x[start + i step]`: along dimension 1 `[a, b, c]` → `[a, len, c]`, a view.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[0.0f32, 1.0, 2.0, 3.0, 4.0], &[5])?;
+    /// assert_eq!(x.slice(0, 1, 2, 2)?.to_vec::<f32>()?, [1.0, 3.0]);
+    /// assert!(x.slice(0, 1, 3, 2).is_err()); // there is no element 5
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the range does not fit the dimension.
     pub fn slice(&self, axis: usize, start: usize, len: usize, step: usize) -> Result<Tensor> {
@@ -45,11 +55,36 @@ impl Tensor {
     }
 
     /// `len` neighbours of dimension `axis` from `start`.
+    ///
+    /// `y[i] = x[start + i]`: along dimension 1 `[a, b, c]` → `[a, len, c]`, a view.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[0.0f32, 1.0, 2.0, 3.0], &[4])?;
+    /// assert_eq!(x.narrow(0, 1, 2)?.to_vec::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the range does not fit the dimension.
     pub fn narrow(&self, axis: usize, start: usize, len: usize) -> Result<Tensor> {
         self.slice(axis, start, len, 1)
     }
 
     /// The element `i` of dimension `axis`, which is removed.
+    ///
+    /// Along dimension 1 `[a, b, c]` → `[a, c]`, a view.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+    /// let column = x.select(1, 0)?;
+    /// assert_eq!((column.shape(), column.to_vec::<f32>()?), (&[2][..], vec![1.0, 3.0]));
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the dimension or the element does not exist.
     pub fn select(&self, axis: usize, i: usize) -> Result<Tensor> {
         let one = self.slice(axis, i, 1, 1)?;
         let mut shape = *self.dims();

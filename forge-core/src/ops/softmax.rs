@@ -23,6 +23,8 @@ impl Tensor {
     /// `eˣ / Σ eˣ` along `axis`: positive shares that sum to 1. No input overflows; an element of -∞ has the share 0, and
     /// where all are -∞ the shares are NaN. Bridle, 1990.
     ///
+    /// The shape stays.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1000.0f32, 1000.0, f32::NEG_INFINITY], &[3])?;
@@ -37,6 +39,15 @@ impl Tensor {
     }
 
     /// `x - ln Σ eˣ` along `axis`: the logarithm of [`Tensor::softmax`], exact where a share is too small for a number.
+    ///
+    /// The shape stays.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[0.0f64, -2000.0], &[2])?;
+    /// assert_eq!(x.log_softmax(0)?.to_vec::<f64>()?, [0.0, -2000.0]); // the logarithm of softmax would be -∞
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the dimension does not exist, or elements are integers.

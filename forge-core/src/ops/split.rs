@@ -40,6 +40,8 @@ impl Backward for SplitBackward {
 impl Tensor {
     /// Pieces of dimension `axis` of the given sizes, one after another: views, and one node for all.
     ///
+    /// Along dimension 1 with the sizes m and n `[a, m + n]` → `[a, m]` and `[a, n]`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0], &[5])?;
@@ -74,6 +76,16 @@ impl Tensor {
 
     /// At most `count` pieces of dimension `axis`, all but the last of one size: that of the dimension divided by `count`,
     /// rounded up, as in PyTorch.
+    ///
+    /// Along dimension 0 `[n, a]` → pieces of `[⌈n / count⌉, a]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0], &[5])?;
+    /// let sizes: Vec<usize> = x.chunk(0, 2)?.iter().map(Tensor::count).collect();
+    /// assert_eq!(sizes, [3, 2]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the dimension does not exist, or `count` is 0.

@@ -7,6 +7,14 @@ use crate::{Error, Result, Tensor};
 impl Tensor {
     /// A dimension of size 1 before dimension `axis`.
     ///
+    /// Before dimension 1 `[a, b]` → `[a, 1, b]`, a view.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// assert_eq!(Tensor::new(&[1.0f32, 2.0], &[2])?.unsqueeze(1)?.shape(), [2, 1]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When `axis` is beyond the end, or there are as many dimensions as can be.
     pub fn unsqueeze(&self, axis: usize) -> Result<Tensor> {
@@ -18,6 +26,16 @@ impl Tensor {
     }
 
     /// Dimension `axis`, of size 1, removed.
+    ///
+    /// Dimension 1 of `[a, 1, b]` → `[a, b]`, a view.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f32, 2.0], &[2, 1])?;
+    /// assert_eq!(x.squeeze(1)?.shape(), [2]);
+    /// assert!(x.squeeze(0).is_err()); // of size 2
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the dimension does not exist or has another size.

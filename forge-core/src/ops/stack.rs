@@ -7,6 +7,8 @@ use crate::{Error, Result, Tensor};
 impl Tensor {
     /// Parts of one shape side by side along a new dimension `axis`.
     ///
+    /// `n` parts of `[a, b]` along dimension 1 → `[a, n, b]`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let (a, b) = (Tensor::new(&[1.0f32, 2.0], &[2])?, Tensor::new(&[3.0f32, 4.0], &[2])?);

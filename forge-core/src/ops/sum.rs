@@ -22,6 +22,8 @@ impl Backward for SumBackward {
 impl Tensor {
     /// Sum over the dimensions `axes`, which are removed, or kept with size 1 if `keep`. Integers are summed as integers.
     ///
+    /// `Σ x`: over dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1i64, 2, 3, 4], &[2, 2])?;
@@ -42,6 +44,17 @@ impl Tensor {
     }
 
     /// Sum of all elements.
+    ///
+    /// `Σ x`: any shape → `[]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// assert_eq!(Tensor::new(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?.sum_all()?.item()?, 10.0);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the device fails.
     pub fn sum_all(&self) -> Result<Tensor> {
         self.sum(self.all_axes(), false)
     }

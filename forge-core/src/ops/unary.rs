@@ -1,5 +1,7 @@
 //! Elementwise operations of one operand, from the table in `backend/elementwise.rs`.
 
+mod methods;
+
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record_all};
 use crate::backend::{Keep, Unary, UnaryKind, for_each_unary, reference};
@@ -24,6 +26,19 @@ impl Backward for UnaryBackward {
 
 impl Tensor {
     /// Any operation of the table, with its constants.
+    ///
+    /// `y[i] = op(x[i])`, elementwise; the shape stays.
+    ///
+    /// ```
+    /// use forge_core::{Tensor, backend::{Unary, UnaryKind}};
+    /// let x = Tensor::new(&[-2.0f32, 3.0], &[2])?;
+    /// assert_eq!(x.unary(Unary::new(UnaryKind::Square))?.to_vec::<f32>()?, [4.0, 9.0]);
+    /// assert_eq!(x.unary(Unary::with(UnaryKind::LeakyRelu, 0.5))?.to_vec::<f32>()?, [-1.0, 3.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When elements are integers.
     pub fn unary(&self, op: Unary) -> Result<Tensor> {
         self.check_float(op.kind.name(), "convert with `.to_dtype(DType::F32)`")?;
         let (device, dtype) = (self.device(), self.dtype());
@@ -41,17 +56,50 @@ impl Tensor {
         Ok(out)
     }
 
-    /// `p x`
+    /// `y = p x`
+    ///
+    /// Elementwise; `x * p` is the same. Products with a tensor broadcast.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// assert_eq!(Tensor::new(&[1.0f32, -3.0], &[2])?.mul_scalar(2.0)?.to_vec::<f32>()?, [2.0, -6.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When elements are integers.
     pub fn mul_scalar(&self, p: f64) -> Result<Tensor> {
         self.unary(Unary::with(UnaryKind::MulScalar, p))
     }
 
-    /// `x + p`
+    /// `y = x + p`
+    ///
+    /// Elementwise; `x + p` is the same.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// assert_eq!(Tensor::new(&[1.0f32, -3.0], &[2])?.add_scalar(2.0)?.to_vec::<f32>()?, [3.0, -1.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When elements are integers.
     pub fn add_scalar(&self, p: f64) -> Result<Tensor> {
         self.unary(Unary::with(UnaryKind::AddScalar, p))
     }
 
     /// `x` where it is positive, else `slope · x`. Maas, Hannun and Ng, ICML 2013.
+    ///
+    /// Elementwise.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// assert_eq!(Tensor::new(&[4.0f32, -4.0], &[2])?.leaky_relu(0.25)?.to_vec::<f32>()?, [4.0, -1.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When elements are integers.
     pub fn leaky_relu(&self, slope: f64) -> Result<Tensor> {
         self.unary(Unary::with(UnaryKind::LeakyRelu, slope))
     }
@@ -64,6 +112,9 @@ impl Tensor {
     /// assert_eq!(x.pow_scalar(1.5)?.to_vec::<f64>()?, [1.0, 8.0]);
     /// # Ok::<(), forge_core::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// When elements are integers.
     pub fn pow_scalar(&self, exponent: f64) -> Result<Tensor> {
         // Exact and far quicker than the general power.
         self.unary(match exponent {
@@ -77,6 +128,8 @@ impl Tensor {
 
     /// The nearest value between `min` and `max`. Gradients pass between the bounds and on them, NaN stays NaN. One of
     /// the bounds may be infinite.
+    ///
+    /// `y = min(max(x, min), max)`, elementwise.
     ///
     /// ```
     /// use forge_core::Tensor;
@@ -94,6 +147,18 @@ impl Tensor {
     /// As [`Tensor::clamp`], but no gradient passes on a bound, as PyTorch has it: `hardtanh(-1.0, 1.0)`, and ReLU6 is
     /// `hardtanh(0.0, 6.0)`.
     ///
+    /// `y = min(max(x, min), max)`, elementwise.
+    ///
+    /// ```
+    /// use forge_core::{Cx, Tensor};
+    /// let cx = Cx::train(0, 0);
+    /// let x = cx.track(&Tensor::new(&[-3.0f64, 6.0, 0.5], &[3])?)?;
+    /// let y = x.hardtanh(0.0, 6.0)?;
+    /// assert_eq!(y.to_vec::<f64>()?, [0.0, 6.0, 0.5]);
+    /// assert_eq!(y.sum_all()?.backward(cx)?.wrt(&x).unwrap().to_vec::<f64>()?, [0.0, 0.0, 1.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When `min` is above `max`, or one is NaN.
     pub fn hardtanh(&self, min: f64, max: f64) -> Result<Tensor> {
@@ -108,12 +173,26 @@ impl Tensor {
     }
 
     /// `x` where it is positive, else `alpha · (eˣ - 1)`. Clevert, Unterthiner and Hochreiter, ICLR 2016.
+    ///
+    /// Elementwise.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let y = Tensor::new(&[3.0f64, 0.0, -1000.0], &[3])?.elu(2.0)?;
+    /// assert_eq!(y.to_vec::<f64>()?, [3.0, 0.0, -2.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When elements are integers.
     pub fn elu(&self, alpha: f64) -> Result<Tensor> {
         self.unary(Unary::with(UnaryKind::Elu, alpha))
     }
 
     /// `ln(1 + e^(beta x)) / beta`, a smooth ReLU, and `x` itself where `beta x > threshold`. PyTorch's constants are 1
     /// and 20. Dugas and others, NIPS 2000.
+    ///
+    /// Elementwise.
     ///
     /// ```
     /// use forge_core::Tensor;
@@ -133,41 +212,6 @@ impl Tensor {
         }
         self.unary(Unary { kind: UnaryKind::Softplus, constants: [beta, threshold] })
     }
-}
-
-/// A method for each row without constants.
-macro_rules! methods {
-    ($($name:ident, $fn:ident, $formula:literal;)*) => {
-        impl Tensor {
-            $(#[doc = concat!("`", $formula, "`, elementwise.")]
-            pub fn $fn(&self) -> Result<Tensor> {
-                self.unary(Unary::new(UnaryKind::$name))
-            })*
-        }
-    };
-}
-methods! {
-    Square, square, "x²";
-    Abs, abs, "|x|";
-    Sqrt, sqrt, "√x";
-    Exp, exp, "eˣ";
-    Log, log, "ln x";
-    Tanh, tanh, "tanh x";
-    Sigmoid, sigmoid, "1 / (1 + e⁻ˣ)";
-    Relu, relu, "max(x, 0)";
-    Reciprocal, reciprocal, "1 / x";
-    Rsqrt, rsqrt, "1 / √x";
-    Log1p, log1p, "ln(1 + x), exact near 0";
-    Expm1, expm1, "eˣ - 1, exact near 0";
-    Sin, sin, "sin x";
-    Cos, cos, "cos x";
-    Erf, erf, "2/√π ∫₀ˣ e^(-t²) dt";
-    Sign, sign, "1 where x > 0, -1 where x < 0, else 0";
-    Floor, floor, "the greatest integer ≤ x";
-    Round, round, "the nearest integer, the even one of two";
-    Silu, silu, "x / (1 + e⁻ˣ)";
-    Gelu, gelu, "½ x (1 + erf(x / √2))";
-    GeluTanh, gelu_tanh, "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))";
 }
 
 macro_rules! rows {

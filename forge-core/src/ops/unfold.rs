@@ -41,6 +41,8 @@ impl Tensor {
     /// Windows of `size` neighbours along `axis`, one every `step` elements, as a new last dimension: a view in which
     /// elements stand in several windows.
     ///
+    /// `y[i, k] = x[i step + k]`: along dimension 0 `[n, a]` → `[⌊(n - size) / step⌋ + 1, a, size]`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0], &[4])?;

@@ -36,6 +36,8 @@ impl Tensor {
     /// were drawn from (PyTorch's default), 0 is that of the elements themselves. Computed in two passes, so that a large
     /// mean costs no digits.
     ///
+    /// `Σ (x - mean)² / (n - correction)`: over dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[1.0f64, 2.0, 3.0, 6.0], &[4])?;
@@ -51,6 +53,16 @@ impl Tensor {
     }
 
     /// Standard deviation: the square root of [`Tensor::var`]. Where all elements are equal, the gradient is 0.
+    ///
+    /// `√(Σ (x - mean)² / (n - correction))`: over dimension 1 `[a, b, c]` → `[a, c]`, or `[a, 1, c]`.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let x = Tensor::new(&[1.0f64, 3.0, 5.0, 7.0, 4.0], &[5])?;
+    /// assert_eq!(x.std(&[0], 0, false)?.item()?, 2.0); // distances 3, 1, 1, 3, 0: √(20 / 5)
+    /// assert_eq!(x.std(&[0], 1, false)?.item()?, 5f64.sqrt()); // √(20 / 4)
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Tensor::var`].

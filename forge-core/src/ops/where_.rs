@@ -36,6 +36,8 @@ impl Tensor {
     /// Elements of `a` where this mask is not 0, else of `b`. All three broadcast together. A mask is what comparisons
     /// give, or any tensor; no gradient goes to it. What is not chosen passes neither values nor gradients on, NaN included.
     ///
+    /// `y = a` where the mask is ≠ 0, else `b`.
+    ///
     /// ```
     /// use forge_core::Tensor;
     /// let x = Tensor::new(&[-4.0f64, 9.0], &[2])?;
@@ -76,6 +78,17 @@ impl Tensor {
     }
 
     /// `value` where `mask` is not 0, else this, which the mask broadcasts to.
+    ///
+    /// The shape stays: `y = value` where the mask is ≠ 0, else x.
+    ///
+    /// ```
+    /// use forge_core::Tensor;
+    /// let scores = Tensor::new(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+    /// let hidden = Tensor::new(&[0i64, 1], &[2])?; // the second column, in both rows
+    /// let y = scores.masked_fill(&hidden, f64::NEG_INFINITY)?;
+    /// assert_eq!(y.softmax(1)?.to_vec::<f32>()?, [1.0, 0.0, 1.0, 0.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the mask does not broadcast to this shape, or the devices differ.

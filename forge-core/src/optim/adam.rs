@@ -4,6 +4,8 @@ use crate::{Grads, Parameters, Result};
 
 /// Adam: Kingma and Ba, *Adam: a method for stochastic optimization*, ICLR 2015; `eps` is placed as in PyTorch.
 ///
+/// m = β₁ m + (1 - β₁) g, v = β₂ v + (1 - β₂) g², w -= lr (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε).
+///
 /// ```
 /// use forge_core::{nn::{Init, Linear, Module}, optim::{Adam, Optimizer}, Cx, Tensor};
 /// let mut model = Linear::new(&Init::new(0), 1, 1)?;
@@ -18,6 +20,19 @@ use crate::{Grads, Parameters, Result};
 ///     adam.step(&mut model, &grads)?;
 /// }
 /// assert!(losses[199] < 1e-3 * losses[0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{optim::{Adam, Optimizer}, parameters, Cx, Param, Parameters, Tensor};
+/// struct Weight { w: Param }
+/// parameters!(Weight { w });
+/// let mut model = Weight { w: Param::new(Tensor::new(&[1.0f64], &[1])?) };
+/// let cx = Cx::train(0, 0);
+/// let grads = cx.param(&model.w).mul_scalar(8.0)?.sum_all()?.backward(cx)?;
+/// Adam::new(0.25).betas(0.5, 0.5).eps(8.0).decay(0.5).step(&mut model, &grads)?;
+/// // The first moments, put right, are g and g²: 1 - 0.25 · 0.5 · 1 - 0.25 · 8 / (8 + 8).
+/// assert_eq!(model.w.snapshot().to_vec::<f64>()?, [0.75]);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Debug)]

@@ -208,6 +208,25 @@ macro_rules! rule {
         impl $rule {
             /// With parameters whose names fit `pattern`, in which `*` stands for any characters, in a group of their
             /// own. A parameter belongs to the first group that fits; the first step is an error if a pattern fits none.
+            ///
+            /// ```
+            /// use forge_core::optim::{Adam, Group, Lion, Optimizer, RmsProp, Sgd};
+            /// use forge_core::{nn::{Init, Linear, Module}, Cx, Parameters, Tensor};
+            /// let mut model = Linear::new(&Init::new(0), 1, 1)?;
+            /// let before = model.named_values();
+            /// let cx = Cx::train(0, 0);
+            /// let grads = model.forward(&cx, &Tensor::new(&[1.0f32], &[1, 1])?)?.sum_all()?.backward(cx)?;
+            /// let still = || Group::new().rate(0.0);
+            /// Sgd::new(0.5).group("b*", still()).step(&mut model, &grads)?;
+            /// Adam::new(0.5).group("bias", still()).step(&mut model, &grads)?;
+            /// Lion::new(0.5).group("*s", still()).step(&mut model, &grads)?;
+            /// RmsProp::new(0.5).group("bias", still()).step(&mut model, &grads)?;
+            /// let after = model.named_values();
+            /// assert_ne!(before[0].1.item()?, after[0].1.item()?);
+            /// assert_eq!(before[1].1.item()?, after[1].1.item()?);
+            /// assert!(Sgd::new(0.5).group("norm*", still()).step(&mut model, &grads).is_err()); // there is none
+            /// # Ok::<(), forge_core::Error>(())
+            /// ```
             pub fn group(mut self, pattern: impl Into<String>, group: $crate::optim::Group) -> Self {
                 self.base.group(pattern.into(), group);
                 self

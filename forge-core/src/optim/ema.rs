@@ -22,6 +22,18 @@ use crate::{Error, Param, Parameters, Result, Tensor};
 /// assert_ne!(model.forward(&Cx::infer(), &x)?.item()?, averaged);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
+///
+/// ```
+/// use forge_core::{nn::{Init, Linear}, optim::Ema, Parameters};
+/// let mut model = Linear::new(&Init::new(0), 1, 1)?;
+/// let mut ema = Ema::new(0.9)?;
+/// assert!(ema.state().is_empty());
+/// ema.update(&model)?;
+/// let mut resumed = Ema::new(0.9)?;
+/// resumed.load_state(&ema.state(), &model)?; // and on from there
+/// assert_eq!(resumed.state()[0].1.item()?, model.named_values()[0].1.item()?);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Ema {
     decay: f64,
@@ -30,6 +42,8 @@ pub struct Ema {
 }
 
 impl Ema {
+    /// With this share of the average in the next one, from 0 to below 1; 0.999 is usual.
+    ///
     /// # Errors
     /// When `decay` is not in [0, 1).
     pub fn new(decay: f64) -> Result<Self> {

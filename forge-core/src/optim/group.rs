@@ -12,6 +12,11 @@ use crate::{Error, Result};
 ///     .group("*norm*", Group::new().decay(0.0))
 ///     .group("embedding.*", Group::new().rate(0.1));
 /// ```
+///
+/// ```
+/// use forge_core::optim::Group;
+/// assert_eq!(Group::new().rate(0.1).decay(0.0), Group::new().decay(0.0).rate(0.1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Group {
     rate: f64,

@@ -5,6 +5,8 @@ use crate::{Grads, Parameters, Result};
 /// Lion: Chen and others, *Symbolic discovery of optimization algorithms*, NeurIPS 2023, algorithm 2. Every weight moves by
 /// the learning rate at every step, so a good rate is three to ten times smaller than Adam's, and a decay as much larger.
 ///
+/// w -= lr sign(β₁ m + (1 - β₁) g), then m = β₂ m + (1 - β₂) g.
+///
 /// ```
 /// use forge_core::{nn::{Init, Linear, Module}, optim::{Lion, Optimizer}, Cx, Tensor};
 /// let mut model = Linear::new(&Init::new(0), 1, 1)?;
@@ -18,6 +20,18 @@ use crate::{Grads, Parameters, Result};
 ///     lion.step(&mut model, &loss.backward(cx)?)?;
 /// }
 /// assert!(losses[299] < 1e-2 * losses[0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{optim::{Lion, Optimizer}, parameters, Cx, Param, Parameters, Tensor};
+/// struct Weight { w: Param }
+/// parameters!(Weight { w });
+/// let mut model = Weight { w: Param::new(Tensor::new(&[1.0f64], &[1])?) };
+/// let cx = Cx::train(0, 0);
+/// let grads = cx.param(&model.w).mul_scalar(8.0)?.sum_all()?.backward(cx)?;
+/// Lion::new(0.25).betas(0.9, 0.5).decay(0.5).step(&mut model, &grads)?;
+/// assert_eq!(model.w.snapshot().to_vec::<f64>()?, [0.625]); // 1 - 0.25 · 0.5 · 1 - 0.25
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Debug)]

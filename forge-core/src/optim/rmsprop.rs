@@ -5,6 +5,8 @@ use crate::{Grads, Parameters, Result};
 /// RMSprop as PyTorch defines it: Tieleman and Hinton, *Lecture 6.5*, Neural networks for machine learning, 2012;
 /// centered: Graves, *Generating sequences with recurrent neural networks*, 2013, with `eps` outside the root.
 ///
+/// v = α v + (1 - α) g², w -= lr g / (√v + ε).
+///
 /// ```
 /// use forge_core::{nn::{Init, Linear, Module}, optim::{Optimizer, RmsProp}, Cx, Tensor};
 /// let mut model = Linear::new(&Init::new(0), 1, 1)?;
@@ -18,6 +20,23 @@ use crate::{Grads, Parameters, Result};
 ///     rmsprop.step(&mut model, &loss.backward(cx)?)?;
 /// }
 /// assert!(losses[299] < 1e-2 * losses[0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{optim::{Optimizer, RmsProp}, parameters, Cx, Param, Parameters, Tensor};
+/// struct Weight { w: Param }
+/// parameters!(Weight { w });
+/// let step = |mut rule: RmsProp| {
+///     let mut model = Weight { w: Param::new(Tensor::new(&[1.0f64], &[1])?) };
+///     let cx = Cx::train(0, 0);
+///     let grads = cx.param(&model.w).mul_scalar(8.0)?.sum_all()?.backward(cx)?;
+///     rule.step(&mut model, &grads)?;
+///     model.w.snapshot().item()
+/// };
+/// assert_eq!(step(RmsProp::new(0.25).alpha(0.75).eps(4.0))?, 0.75); // 1 - 0.25 · 8 / (√(0.25 · 64) + 4)
+/// assert_eq!(step(RmsProp::new(0.25).alpha(0.75).eps(4.0).decay(8.0))?, 0.6666666666666667); // the gradient is 8 + 8 · 1
+/// assert_eq!(step(RmsProp::new(0.25).alpha(0.5).eps(0.0).centered(true))?, 0.5); // √(0.5 g² - (0.5 g)²) = 4
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Debug)]

@@ -76,6 +76,8 @@ fn half_cosine(start: f64, end: f64, at: f64) -> f64 {
 
 /// An optimizer whose learning rate follows a schedule.
 ///
+/// The rate of step t is the optimizer's times [`Schedule::factor`] = f(t).
+///
 /// ```
 /// use forge_core::optim::{Optimizer, Schedule, Scheduled, Sgd};
 /// let schedule = Schedule::Cosine { total: 100, warmup: 4, floor: 0.0 };
@@ -123,6 +125,17 @@ impl Optimizer for Scheduled {
 
 /// Lowers the learning rate when a metric no longer falls: PyTorch's `ReduceLROnPlateau` with its defaults, an
 /// improvement being at least 0.01 %. All of it is state that can be saved.
+///
+/// ```
+/// use forge_core::optim::Plateau;
+/// let mut plateau = Plateau::new(1, 0.5)?;
+/// let rates: Vec<f64> = [3.0, 2.0, 2.0, 2.5, 2.0].iter().scan(0.1, |rate, loss| {
+///     *rate = plateau.next_rate(*loss, *rate);
+///     Some(*rate)
+/// }).collect();
+/// assert_eq!(rates, [0.1, 0.1, 0.1, 0.05, 0.05]); // one epoch without improvement is borne, the second is not
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
     patience: usize,

@@ -3,6 +3,25 @@ use crate::backend::SgdStep;
 use crate::{Grads, Parameters, Result};
 
 /// Stochastic gradient descent, with momentum and Nesterov's look-ahead as PyTorch defines them.
+///
+/// v = μ v + g, w -= lr v; with Nesterov's look-ahead w -= lr (g + μ v).
+///
+/// ```
+/// use forge_core::{optim::{Optimizer, Sgd}, parameters, Cx, Param, Parameters, Tensor};
+/// struct Weight { w: Param }
+/// parameters!(Weight { w });
+/// let step = |mut rule: Sgd| {
+///     let mut model = Weight { w: Param::new(Tensor::new(&[1.0f64], &[1])?) };
+///     let cx = Cx::train(0, 0);
+///     let grads = cx.param(&model.w).mul_scalar(2.0)?.sum_all()?.backward(cx)?;
+///     rule.step(&mut model, &grads)?;
+///     model.w.snapshot().item()
+/// };
+/// assert_eq!(step(Sgd::new(0.125))?, 0.75); // 1 - 0.125 · 2
+/// assert_eq!(step(Sgd::new(0.125).decay(2.0))?, 0.5); // 1 - 0.125 (2 + 2 · 1)
+/// assert_eq!(step(Sgd::new(0.125).momentum(0.5).nesterov(true))?, 0.625); // 1 - 0.125 (2 + 0.5 · 2)
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Sgd {
     momentum: f64,

@@ -2,7 +2,7 @@
 
 pub(crate) mod activation;
 mod attention;
-mod conv;
+pub(crate) mod conv;
 mod gru;
 mod loss;
 mod lstm;
@@ -19,6 +19,16 @@ use super::{
 use crate::{Result, Tensor};
 
 /// The families, composed.
+///
+/// What a family of [`Backend`](super::Backend) is where a backend does not override it.
+///
+/// ```
+/// use forge_core::{backend::{Backend, Composed, Cpu, Softmax}, Tensor};
+/// let x = Tensor::new(&[1.0f64, 2.0, 4.0], &[3])?;
+/// let (fast, composed) = (Cpu::new().softmax().softmax(&x, 0, false)?, Composed.softmax(&x, 0, false)?);
+/// assert!((fast - composed)?.abs()?.max_all()?.item()? < 1e-15);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Composed;
 

@@ -25,6 +25,12 @@ use crate::{DType, Element, Error, Host, Result};
 use std::sync::Arc;
 
 /// Runs everything in host memory, in f32 and f64.
+///
+/// ```
+/// use forge_core::{backend::{Backend, Cpu}, DType, Device};
+/// assert_eq!(Cpu::new().name(), "cpu");
+/// assert!(Device::new(Cpu::new()).supports(DType::F64));
+/// ```
 #[derive(Debug)]
 pub struct Cpu {
     memory: Arc<free_list::FreeList>,

@@ -99,6 +99,11 @@ pub fn set_threads(threads: usize) {
 }
 
 /// How many threads compute.
+///
+/// ```
+/// forge_core::set_threads(0); // one at least
+/// assert_eq!(forge_core::threads(), 1);
+/// ```
 pub fn threads() -> usize {
     POOL.wanted.load(Ordering::Relaxed)
 }

@@ -5,6 +5,8 @@ use crate::rng::Stream;
 use crate::{Result, Tensor};
 
 /// The operands of scaled dot-product attention, all untracked.
+///
+/// See [`Attention`].
 #[derive(Clone, Debug)]
 pub struct AttentionArgs {
     /// Queries, `[batch, heads, time, dim]`.
@@ -24,6 +26,23 @@ pub struct AttentionArgs {
 }
 
 /// Attention: one node of the tape.
+///
+/// ```
+/// use forge_core::{backend::AttentionArgs, Device, Tensor};
+/// let row = |x: [f64; 2]| Tensor::new(&x, &[1, 1, 2, 1]);
+/// let args = AttentionArgs { q: row([0.0, 0.0])?, k: row([5.0, 7.0])?, v: row([1.0, 3.0])?, mask: None, causal: false,
+///     scale: 1.0, dropout: None };
+/// let device = Device::cpu();
+/// let (y, saved) = device.attention().attention(&args, true)?;
+/// assert_eq!(y.to_vec::<f64>()?, [2.0, 2.0]); // the scores are 0, so both keys count the same
+/// let needs = [false, false, true, false];
+/// let [_, _, v, _] = device.attention().attention_backward(&args, saved.unwrap(), row([1.0, 1.0])?, &needs)?;
+/// assert_eq!(v.unwrap().to_vec::<f64>()?, [1.0, 1.0]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// # Errors
+/// When the device fails, or `saved` is another family's. Shapes are checked before.
 pub trait Attention: Send + Sync {
     /// Values weighted by softmax(scale · q kᵀ + mask), `[batch, heads, time, width]`; 0 where every key is hidden. With
     /// `keep`, also gives what backward needs.

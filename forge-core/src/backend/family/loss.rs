@@ -4,6 +4,8 @@ use super::Saved;
 use crate::{Result, Tensor};
 
 /// What the logits of a cross entropy are compared with.
+///
+/// See [`Loss`].
 #[derive(Clone, Debug)]
 pub enum Targets {
     /// One class a row, `[rows]` of i64, each less than the number of classes; rows of the class `ignore` do not count.
@@ -18,6 +20,8 @@ pub enum Targets {
 }
 
 /// The operands of a softmax cross entropy, all untracked.
+///
+/// See [`Loss`].
 #[derive(Clone, Debug)]
 pub struct CrossEntropyArgs {
     /// `[rows, classes]`
@@ -31,6 +35,22 @@ pub struct CrossEntropyArgs {
 }
 
 /// Losses: one node of the tape each.
+///
+/// ```
+/// use forge_core::{backend::{CrossEntropyArgs, Targets}, Device, Tensor};
+/// let targets = Targets::Classes { index: Tensor::new(&[1i64], &[1])?, ignore: None };
+/// let args = CrossEntropyArgs { logits: Tensor::new(&[0.0f64, 0.0], &[1, 2])?, targets, weight: None, smoothing: 0.0 };
+/// let device = Device::cpu();
+/// let (loss, saved) = device.loss().cross_entropy(&args, true)?;
+/// assert!((loss.item()? - 2f64.ln()).abs() < 1e-15);
+/// let one = Tensor::new(&[1.0f64], &[])?;
+/// let [logits, _] = device.loss().cross_entropy_backward(&args, saved.unwrap(), one, &[true, false])?;
+/// assert_eq!(logits.unwrap().to_vec::<f64>()?, [0.5, -0.5]); // softmax less target
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// # Errors
+/// When a class does not exist, the device fails, or `saved` is another family's. Shapes are checked before.
 pub trait Loss: Send + Sync {
     /// The mean of weighted cross entropies, as [`Tensor::cross_entropy`] defines it: one number. With `keep`, also gives
     /// what backward needs.

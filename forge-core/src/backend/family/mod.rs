@@ -38,6 +38,15 @@ const BOXES: usize = 64;
 thread_local!(static EMPTY: RefCell<Vec<Slotted>> = const { RefCell::new(Vec::new()) });
 
 /// What a family's forward keeps for its backward; known to that family only.
+///
+/// ```
+/// use forge_core::backend::Saved;
+/// let saved = Saved::new(vec![1.0f32; 3], 12);
+/// assert_eq!(saved.bytes(), 12);
+/// assert_eq!(saved.take::<Vec<f32>>()?, [1.0; 3]);
+/// assert!(Saved::new(vec![1.0f32; 3], 12).take::<String>().is_err()); // another family's
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Saved {
     /// An `Option` of the value.
@@ -66,6 +75,9 @@ impl Saved {
     }
 
     /// The value, if it was wrapped as this type.
+    ///
+    /// # Errors
+    /// When it was wrapped as another type.
     pub fn take<T: 'static>(mut self) -> Result<T> {
         let value = self.value.downcast_mut::<Option<T>>().and_then(Option::take).ok_or_else(|| {
             crate::Error::other(

@@ -3,6 +3,19 @@
 use crate::{Error, Result, Tensor};
 
 /// One parameter with its gradient and optimizer moments.
+///
+/// ```
+/// use forge_core::{backend::{Slot, SgdStep}, Device, Tensor};
+/// let (mut value, grad) = (Tensor::new(&[1.0f64], &[1])?, Tensor::new(&[2.0f64], &[1])?);
+/// let mut slot = Slot { value: &mut value, grad: &grad, moments: &mut [] };
+/// assert!(slot.parts::<2>("adam").is_err()); // there are none
+/// let (_, g, []) = slot.parts("sgd")?;
+/// assert_eq!(g.item()?, 2.0);
+/// let step = SgdStep { lr: 0.25, momentum: 0.0, nesterov: false, decay: 0.0, step: 1 };
+/// Device::cpu().optim().sgd(&mut [slot], step)?;
+/// assert_eq!(value.item()?, 0.5);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Slot<'a> {
     /// The parameter's value, updated in place where it is uniquely held.
@@ -31,6 +44,8 @@ impl Slot<'_> {
 }
 
 /// The constants of one Adam step.
+///
+/// See [`Optim`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
     /// Learning rate.
@@ -48,6 +63,8 @@ pub struct AdamStep {
 }
 
 /// The constants of one SGD step.
+///
+/// See [`Slot`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SgdStep {
     /// Learning rate.
@@ -63,6 +80,17 @@ pub struct SgdStep {
 }
 
 /// The constants of one RMSprop step.
+///
+/// ```
+/// use forge_core::backend::RmsPropStep;
+/// let step = RmsPropStep { lr: 0.1, alpha: 0.99, eps: 1e-8, momentum: 0.0, centered: true, decay: 0.0 };
+/// assert_eq!(step.moments(), 2);
+/// let mut moments = ["mean of squares", "mean"];
+/// let (square, velocity, mean) = step.split(&mut moments)?;
+/// assert_eq!((*square, velocity, mean.map(|m| *m)), ("mean of squares", None, Some("mean")));
+/// assert!(step.split(&mut ["mean of squares"]).is_err());
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RmsPropStep {
     /// Learning rate.
@@ -107,6 +135,8 @@ impl RmsPropStep {
 }
 
 /// The constants of one Lion step.
+///
+/// See [`Optim`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LionStep {
     /// Learning rate.
@@ -120,6 +150,38 @@ pub struct LionStep {
 }
 
 /// Updates of many parameters at once, and of their gradients before.
+///
+/// ```
+/// use forge_core::{backend::{AdamStep, LionStep, RmsPropStep, SgdStep, Slot}, Device, Tensor};
+/// let device = Device::cpu();
+/// let optim = device.optim();
+/// let (grad, zero) = (Tensor::new(&[-8.0f64], &[1])?, Tensor::new(&[0.0f64], &[1])?);
+/// // A step from 1 against a gradient of -8, at a rate of 0.25.
+/// let after = |count: usize, step: &dyn Fn(&mut [Slot]) -> forge_core::Result<()>| {
+///     let (mut value, mut moments) = (Tensor::new(&[1.0f64], &[1])?, vec![zero.clone(); count]);
+///     step(&mut [Slot { value: &mut value, grad: &grad, moments: &mut moments }])?;
+///     value.item()
+/// };
+/// let adam = AdamStep { lr: 0.25, beta1: 0.5, beta2: 0.5, eps: 0.0, decay: 0.0, step: 1 };
+/// assert_eq!(after(2, &|slots| optim.adam(slots, adam))?, 1.25);
+/// let sgd = SgdStep { lr: 0.25, momentum: 0.0, nesterov: false, decay: 0.0, step: 1 };
+/// assert_eq!(after(0, &|slots| optim.sgd(slots, sgd))?, 3.0);
+/// let rmsprop = RmsPropStep { lr: 0.25, alpha: 0.75, eps: 0.0, momentum: 0.0, centered: false, decay: 0.0 };
+/// assert_eq!(after(1, &|slots| optim.rmsprop(slots, rmsprop))?, 1.5); // 0.25 · 8 / √(0.25 · 64)
+/// let lion = LionStep { lr: 0.25, beta1: 0.9, beta2: 0.99, decay: 0.0 };
+/// assert_eq!(after(1, &|slots| optim.lion(slots, lion))?, 1.25);
+/// let mut x = Tensor::new(&[3.0f64, -4.0], &[2])?;
+/// assert_eq!(optim.sum_of_squares(&mut [&x].into_iter())?, 25.0);
+/// optim.scale(&mut x, 0.5)?;
+/// optim.clamp(&mut x, 1.75)?;
+/// assert_eq!(x.to_vec::<f64>()?, [1.5, -1.75]);
+/// optim.average(&mut x, &Tensor::new(&[0.5f64, 0.25], &[2])?, 0.5)?;
+/// assert_eq!(x.to_vec::<f64>()?, [1.0, -0.75]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// # Errors
+/// When a slot has not the moments of the rule, or the device fails.
 pub trait Optim: Send + Sync {
     /// Adam: Kingma and Ba, ICLR 2015, with PyTorch's placement of `eps`; with decay, AdamW. Two moments.
     fn adam(&self, slots: &mut [Slot], step: AdamStep) -> Result<()>;

@@ -3,6 +3,16 @@
 /// A kernel sliding over the last two dimensions of `[batch, channels, height, width]`. Rows come first in each pair.
 ///
 /// A sequence is an image of height 1, with a kernel of height 1.
+///
+/// ```
+/// use forge_core::backend::Window;
+/// let window = Window { kernel: [1, 3], stride: [1, 2], dilation: [1, 2], padding: [[0, 0], [1, 1]] };
+/// assert_eq!(window.extent(), [1, 5]); // elements 0, 2 and 4
+/// assert_eq!(window.padded([1, 6]), [1, 8]);
+/// assert_eq!(window.places([1, 6]), Some([1, 2])); // from 0 and from 2
+/// assert_eq!(window.places([1, 2]), None);
+/// assert_eq!(window.elements().collect::<Vec<_>>(), [[0, 0], [0, 1], [0, 2]]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Elements of the kernel.

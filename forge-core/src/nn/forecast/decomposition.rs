@@ -4,6 +4,8 @@ use crate::{Cx, Error, Result, Tensor, parameters};
 /// The trend of a sequence: a centred moving average of the same length, the first and the last step standing for what
 /// lies before and after. Wu and others, *Autoformer*, NeurIPS 2021.
 ///
+/// `[batch, time, features]` → the same; see [`Tensor::moving_average`].
+///
 /// ```
 /// use forge_core::{nn::MovingAverage, Tensor};
 /// let x = Tensor::new(&[1.0f64, 2.0, 6.0, 7.0], &[1, 4, 1])?;
@@ -31,6 +33,9 @@ impl MovingAverage {
     }
 
     /// The trend and what is left, the season: their sum is `x`, `[batch, time, features]`.
+    ///
+    /// # Errors
+    /// When the shape is another, or the sequence is empty.
     pub fn decompose(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let trend = x.moving_average(self.kernel)?;
         let season = (x - &trend)?;

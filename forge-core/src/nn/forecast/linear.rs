@@ -5,6 +5,8 @@ use crate::{Cx, Error, Result, Tensor, parameters};
 /// Trend and season of a sequence, each continued by one linear map over time that all features share: Zeng and others,
 /// *Are transformers effective for time series forecasting?*, AAAI 2023.
 ///
+/// `[batch, lookback, features]` → `[batch, horizon, features]`: y = W₁ (x - trend) + b₁ + W₂ trend + b₂ over time.
+///
 /// ```
 /// use forge_core::{nn::{DLinear, Init, Module}, Cx, DType, Device, Tensor};
 /// let model = DLinear::new(&Init::new(0), 96, 24, 25)?;
@@ -52,6 +54,9 @@ impl Module for DLinear {
 
 /// A sequence less its last step, continued by one linear map over time that all features share, plus that step: the
 /// second model of the same paper as [`DLinear`], for series whose level moves.
+///
+/// `[batch, lookback, features]` → `[batch, horizon, features]`: y = (x - x_last) Wᵀ + b + x_last over time. Zeng and others,
+/// AAAI 2023.
 ///
 /// ```
 /// use forge_core::{nn::{Init, Module, NLinear}, Cx, DType, Device, Tensor};

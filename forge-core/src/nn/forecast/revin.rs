@@ -27,6 +27,17 @@ pub struct RevIn {
 parameters!(RevIn { affine_weight, affine_bias });
 
 /// Mean and standard deviation of each sequence and feature, `[batch, 1, features]`. No gradient passes through them.
+///
+/// See [`RevIn`].
+///
+/// ```
+/// use forge_core::{nn::{Init, RevIn, Statistics}, Cx, Tensor};
+/// let layer = RevIn::new(&Init::new(0), 1)?;
+/// let (_, statistics): (Tensor, Statistics) = layer.normalize(&Cx::infer(), &Tensor::new(&[2.0f32, 4.0], &[1, 2, 1])?)?;
+/// let step = layer.restore(&Cx::infer(), &Tensor::new(&[0.0f32], &[1, 1, 1])?, &statistics)?;
+/// assert_eq!(step.item()?, 3.0); // the mean
+/// # Ok::<(), forge_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Statistics {
     mean: Tensor,
@@ -38,6 +49,9 @@ const EPS: f64 = 1e-5;
 
 impl RevIn {
     /// Weights of 1 and biases of 0 for `features` features.
+    ///
+    /// # Errors
+    /// When the device fails.
     pub fn new(init: &Init, features: usize) -> Result<Self> {
         Ok(RevIn {
             affine_weight: init.draw("affine_weight", &[features], &Initial::Ones)?,
@@ -83,6 +97,8 @@ impl RevIn {
 /// A model between both ways of a [`RevIn`]: it sees normalised sequences, and its forecasts come back in the data's own
 /// scale.
 ///
+/// `[batch, lookback, features]` → `[batch, horizon, features]`. Kim and others, ICLR 2022.
+///
 /// ```
 /// use forge_core::{nn::{DLinear, Init, Module, Normalized}, Cx, DType, Device, Tensor};
 /// let init = Init::new(0);
@@ -98,6 +114,9 @@ pub struct Normalized {
 
 impl Normalized {
     /// `model` maps `[batch, lookback, features]` to `[batch, horizon, features]`.
+    ///
+    /// # Errors
+    /// As [`RevIn::new`].
     pub fn new(init: &Init, features: usize, model: impl Module + 'static) -> Result<Self> {
         Ok(Normalized { revin: RevIn::new(&init.within("revin"), features)?, model: Box::new(model) })
     }

@@ -7,11 +7,26 @@ use crate::{Cx, Error, Param, Parameters, Result, Tensor, parameters};
 /// Names and first weights are PyTorch's `TransformerEncoderLayer`: `self_attn.…`, `linear1.…`, `linear2.…`, `norm1.…`,
 /// `norm2.…`.
 ///
+/// `[batch, time, dim]` → the same: x = norm1(x + attention(x)), y = norm2(x + linear2(relu(linear1(x)))). Vaswani and
+/// others, NeurIPS 2017.
+///
 /// ```
 /// use forge_core::{nn::{Init, Module, TransformerEncoderLayer}, Cx, DType, Device, Tensor};
 /// let layer = TransformerEncoderLayer::new(&Init::new(0), 16, 4, 64, 0.1)?.norm_first(true);
 /// let x = Tensor::zeros(&[2, 10, 16], DType::F32, &Device::cpu())?;
 /// assert_eq!(layer.forward(&Cx::infer(), &x)?.shape(), [2, 10, 16]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{backend::{Unary, UnaryKind}, nn::{Activation, Init, TransformerEncoderLayer}};
+/// use forge_core::{Cx, DType, Device, Tensor};
+/// let layer = TransformerEncoderLayer::new(&Init::new(0), 16, 4, 64, 0.0)?;
+/// let layer = layer.activation(Activation::of(Unary::new(UnaryKind::Gelu)));
+/// let x = Tensor::full(1.0, &[1, 10, 16], DType::F32, &Device::cpu())?;
+/// let ends = |x: &Tensor| layer.encode(&Cx::infer(), x, None, true)?.narrow(1, 0, 9)?.to_vec::<f32>();
+/// let last = Tensor::concat(&[&x.narrow(1, 0, 9)?, &Tensor::zeros(&[1, 1, 16], DType::F32, &Device::cpu())?], 1)?;
+/// assert_eq!(ends(&x)?, ends(&last)?); // causal: no step sees the last
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Debug)]
@@ -106,12 +121,25 @@ impl Module for TransformerEncoderLayer {
 ///
 /// Names are PyTorch's `TransformerEncoder`: `layers.0.…`, `layers.1.…`, `norm.…`.
 ///
+/// `[batch, time, dim]` → the same. Vaswani and others, NeurIPS 2017.
+///
 /// ```
 /// use forge_core::{nn::{Init, Module, TransformerEncoder, TransformerEncoderLayer}, Cx, DType, Device, Tensor};
 /// let layer = |init: &Init| Ok(TransformerEncoderLayer::new(init, 16, 4, 64, 0.1)?.norm_first(true));
 /// let encoder = TransformerEncoder::new(&Init::new(0), 3, layer)?.with_norm(&Init::new(0), 16)?;
 /// let x = Tensor::zeros(&[2, 10, 16], DType::F32, &Device::cpu())?;
 /// assert_eq!(encoder.forward(&Cx::infer(), &x)?.shape(), [2, 10, 16]);
+/// # Ok::<(), forge_core::Error>(())
+/// ```
+///
+/// ```
+/// use forge_core::{nn::{Init, TransformerEncoder, TransformerEncoderLayer}, Cx, DType, Device, Tensor};
+/// let encoder = TransformerEncoder::new(&Init::new(0), 2, |init| TransformerEncoderLayer::new(init, 8, 2, 16, 0.0))?;
+/// let x = Tensor::full(1.0, &[1, 3, 8], DType::F32, &Device::cpu())?;
+/// let there = Tensor::new(&[1i64, 1, 0], &[1, 1, 1, 3])?; // the last step is padding
+/// let y = encoder.encode(&Cx::infer(), &x, Some(&there), false)?;
+/// let without = encoder.encode(&Cx::infer(), &x.narrow(1, 0, 2)?, None, false)?;
+/// assert!((y.narrow(1, 0, 2)? - without)?.abs()?.max_all()?.item()? < 1e-5);
 /// # Ok::<(), forge_core::Error>(())
 /// ```
 #[derive(Debug)]

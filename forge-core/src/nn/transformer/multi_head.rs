@@ -7,6 +7,9 @@ use crate::{Cx, Error, Mode, Param, Result, Tensor, parameters};
 /// Names and first weights are PyTorch's `MultiheadAttention`: `in_proj_weight` `[3 dim, dim]` (queries, keys, values; of
 /// Glorot's uniform distribution), `in_proj_bias` `[3 dim]`, `out_proj.weight` `[dim, dim]`, `out_proj.bias` `[dim]`.
 ///
+/// softmax(q kᵀ / √(dim / heads)) v of each head, side by side, times `out_proj`: `[batch, time, dim]` → the same. Vaswani
+/// and others, NeurIPS 2017.
+///
 /// ```
 /// use forge_core::{nn::{Init, Module, MultiHeadAttention}, Cx, DType, Device, Tensor};
 /// let layer = MultiHeadAttention::new(&Init::new(0), 16, 4, 0.0)?;
@@ -84,6 +87,16 @@ impl MultiHeadAttention {
     }
 
     /// `x` attends to itself: as [`MultiHeadAttention::attend`] with `x` three times, in one product.
+    ///
+    /// ```
+    /// use forge_core::{nn::{Init, MultiHeadAttention}, Cx, DType, Device, Tensor};
+    /// let layer = MultiHeadAttention::new(&Init::new(0), 8, 2, 0.0)?;
+    /// let x = Tensor::full(1.0, &[1, 3, 8], DType::F32, &Device::cpu())?;
+    /// let y = layer.attend_self(&Cx::infer(), &x, None, true)?;
+    /// let thrice = layer.attend(&Cx::infer(), &x, &x, &x, None, true)?;
+    /// assert!((y - thrice)?.abs()?.max_all()?.item()? < 1e-6);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a shape does not fit.

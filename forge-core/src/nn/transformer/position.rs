@@ -4,6 +4,8 @@ use crate::{Cx, Device, Error, Host, Result, Tensor, parameters};
 /// Sines and cosines of the time step, added to its features: column 2i holds sin(t / 10000^(2i / dim)), column 2i + 1
 /// the cosine.
 ///
+/// `[batch, time, dim]` → the same. Vaswani and others, NeurIPS 2017, section 3.5.
+///
 /// ```
 /// use forge_core::{nn::{Module, PositionalEncoding}, Cx, DType, Device, Tensor};
 /// let layer = PositionalEncoding::new(4, 100, 0.0)?;
