@@ -16,7 +16,7 @@ mod tile;
 pub use threads::{set_threads, threads};
 
 use super::{
-    Along, Arg, Backend, Binary, Conv, Extreme, Gemm, Memory, Optim, Pool, Random, Reduce, Rnn, Scan,
+    Along, Arg, Backend, Binary, Conv, Extreme, Gemm, Memory, Norm, Optim, Pool, Random, Reduce, Rnn, Scan,
     Softmax, Unary,
 };
 use crate::layout::Layout;
@@ -30,6 +30,7 @@ pub struct Cpu {
     memory: Arc<free_list::FreeList>,
     rnn: rnn::CpuRnn,
     conv: conv::CpuConv,
+    norm: norm::CpuNorm,
     pool: pool::CpuPool,
 }
 
@@ -40,6 +41,7 @@ impl Cpu {
         Cpu {
             rnn: rnn::CpuRnn::new(&memory),
             conv: conv::CpuConv::new(&memory),
+            norm: norm::CpuNorm::new(&memory),
             pool: pool::CpuPool::new(&memory),
             memory,
         }
@@ -94,6 +96,7 @@ macro_rules! float {
 
 // Below `float!`, which they use.
 mod conv;
+mod norm;
 mod optim;
 mod pool;
 mod rnn;
@@ -281,6 +284,10 @@ impl Backend for Cpu {
 
     fn conv(&self) -> &dyn Conv {
         &self.conv
+    }
+
+    fn norm(&self) -> &dyn Norm {
+        &self.norm
     }
 
     fn pool(&self) -> &dyn Pool {
