@@ -16,8 +16,8 @@ mod tile;
 pub use threads::{set_threads, threads};
 
 use super::{
-    Along, Arg, Backend, Binary, Conv, Extreme, Gemm, Memory, Norm, Optim, Pool, Random, Reduce, Rnn, Scan,
-    Softmax, Unary,
+    Along, Arg, Backend, Binary, Conv, Extreme, Gemm, Loss, Memory, Norm, Optim, Pool, Random, Reduce, Rnn,
+    Scan, Softmax, Unary,
 };
 use crate::layout::Layout;
 use crate::rng::Stream;
@@ -30,6 +30,7 @@ pub struct Cpu {
     memory: Arc<free_list::FreeList>,
     rnn: rnn::CpuRnn,
     conv: conv::CpuConv,
+    loss: loss::CpuLoss,
     norm: norm::CpuNorm,
     pool: pool::CpuPool,
 }
@@ -41,6 +42,7 @@ impl Cpu {
         Cpu {
             rnn: rnn::CpuRnn::new(&memory),
             conv: conv::CpuConv::new(&memory),
+            loss: loss::CpuLoss::new(&memory),
             norm: norm::CpuNorm::new(&memory),
             pool: pool::CpuPool::new(&memory),
             memory,
@@ -96,6 +98,7 @@ macro_rules! float {
 
 // Below `float!`, which they use.
 mod conv;
+mod loss;
 mod norm;
 mod optim;
 mod pool;
@@ -284,6 +287,10 @@ impl Backend for Cpu {
 
     fn conv(&self) -> &dyn Conv {
         &self.conv
+    }
+
+    fn loss(&self) -> &dyn Loss {
+        &self.loss
     }
 
     fn norm(&self) -> &dyn Norm {
