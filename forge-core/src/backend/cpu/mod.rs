@@ -16,8 +16,8 @@ mod tile;
 pub use threads::{set_threads, threads};
 
 use super::{
-    Along, Arg, Backend, Binary, Conv, Extreme, Gemm, Loss, Memory, Norm, Optim, Pool, Random, Reduce, Rnn,
-    Scan, Softmax, Unary,
+    Along, Arg, Attention, Backend, Binary, Conv, Extreme, Gemm, Loss, Memory, Norm, Optim, Pool, Random,
+    Reduce, Rnn, Scan, Softmax, Unary,
 };
 use crate::layout::Layout;
 use crate::rng::Stream;
@@ -28,6 +28,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Cpu {
     memory: Arc<free_list::FreeList>,
+    attention: attention::CpuAttention,
     rnn: rnn::CpuRnn,
     conv: conv::CpuConv,
     loss: loss::CpuLoss,
@@ -40,6 +41,7 @@ impl Cpu {
     pub fn new() -> Self {
         let memory = Arc::<free_list::FreeList>::default();
         Cpu {
+            attention: attention::CpuAttention::new(&memory),
             rnn: rnn::CpuRnn::new(&memory),
             conv: conv::CpuConv::new(&memory),
             loss: loss::CpuLoss::new(&memory),
@@ -97,6 +99,7 @@ macro_rules! float {
 }
 
 // Below `float!`, which they use.
+mod attention;
 mod conv;
 mod loss;
 mod norm;
@@ -283,6 +286,10 @@ impl Backend for Cpu {
             }
             Ok(())
         })
+    }
+
+    fn attention(&self) -> &dyn Attention {
+        &self.attention
     }
 
     fn conv(&self) -> &dyn Conv {
