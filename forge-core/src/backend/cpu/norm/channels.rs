@@ -100,22 +100,22 @@ impl<'a> Channels<'a> {
         if self.groups.is_some() { self.planes.batch } else { 1 }
     }
 
-    /// Runs `work(shard, its part of both scratches)` over all blocks.
-    fn sums<T: Float>(
+    /// `N` numbers of each channel of each block, as `work(blocks, their numbers)` finds them.
+    fn numbers<T: Float, const N: usize>(
         &self,
         memory: &Arc<FreeList>,
-        work: impl Fn(std::ops::Range<usize>, [&mut [T]; 2]) + Sync,
-    ) -> [Scratch<T>; 2] {
+        work: impl Fn(std::ops::Range<usize>, [&mut [T]; N]) + Sync,
+    ) -> [Scratch<T>; N] {
         let (planes, each) = (self.planes, self.planes.per_block());
-        let mut both = [0, 1].map(|_| Scratch::<T>::new(memory, planes.blocks() * each));
-        let shared = both.each_mut().map(|s| Shared::new(s.as_mut()));
+        let mut all: [Scratch<T>; N] = std::array::from_fn(|_| Scratch::new(memory, planes.blocks() * each));
+        let shared = all.each_mut().map(|s| Shared::new(s.as_mut()));
         parallel_if(4 * self.x.count(), planes.shards(), |shard| {
             let blocks = planes.shard(shard);
             // SAFETY: the numbers of the shard's own blocks.
             let out = shared.map(|s| unsafe { s.part(blocks.start * each, blocks.len() * each) });
             work(blocks, out);
         });
-        both
+        all
     }
 
     pub fn forward<T: Float>(&self, memory: &Arc<FreeList>) -> Result<NormOut> {
@@ -174,16 +174,16 @@ impl<'a> Channels<'a> {
     /// 1983).
     fn statistics<T: Float>(&self, memory: &Arc<FreeList>, x: &[T]) -> Result<(Tensor, Tensor)> {
         let planes = self.planes;
-        let [mean, variance] = self.sums::<T>(memory, |blocks, [mean, variance]| {
-            T::dispatch(Moments { planes, blocks, x, mean, variance });
-        });
-        let (mean, variance) = (mean.as_ref(), variance.as_ref());
+        let found =
+            self.numbers::<T, 3>(memory, |blocks, out| T::dispatch(Moments { planes, blocks, x, out }));
+        let [mean, left, variance] = found.each_ref().map(Scratch::as_ref);
+        let mean = |at: usize| wide(mean[at]) + wide(left[at]);
         let mut middles = Scratch::<f64>::zeros(memory, self.parts());
         let mut spreads = Scratch::<f64>::zeros(memory, self.parts());
         let (middles, spreads) = (middles.as_mut(), spreads.as_mut());
-        self.each_block(|part, at, share| middles[part] += share * wide(mean[at]));
+        self.each_block(|part, at, share| middles[part] += share * mean(at));
         self.each_block(|part, at, share| {
-            let apart = wide(mean[at]) - middles[part];
+            let apart = mean(at) - middles[part];
             spreads[part] += share * (wide(variance[at]) + apart * apart);
         });
         let shape = match self.groups {
@@ -232,7 +232,7 @@ impl<'a> Channels<'a> {
         let variance = elements::<T>(OP, kept.variance.arg().memory)?;
         let middles = self.factors(memory, |batch, channel| [mean[self.part(batch, channel)]]);
         let middles = Factors { all: middles.as_ref(), per_batch: self.groups.is_some() };
-        let [sums, products] = self.sums::<T>(memory, |blocks, [sums, products]| {
+        let [sums, products] = self.numbers::<T, 2>(memory, |blocks, [sums, products]| {
             T::dispatch(Products { planes, blocks, x, g, mean: middles, sums, products });
         });
         let (sums, products) = (sums.as_ref(), products.as_ref());

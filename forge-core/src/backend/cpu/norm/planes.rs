@@ -2,7 +2,7 @@
 //! channels]`, in blocks that stay in the nearest cache.
 
 use super::slice;
-use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes, constant, load, narrow, store};
+use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes, constant, load, narrow, store, wide};
 use std::ops::Range;
 
 /// Elements of a block of one channel.
@@ -149,13 +149,14 @@ macro_rules! by_registers {
     };
 }
 
-/// Mean and variance of each channel of each block.
+/// Mean and variance of each channel of each block; the mean in two parts, since what rounding takes from a large one is
+/// much beside the variance when blocks are put together.
 pub struct Moments<'a, T> {
     pub planes: Planes,
     pub blocks: Range<usize>,
     pub x: &'a [T],
-    pub mean: &'a mut [T],
-    pub variance: &'a mut [T],
+    /// The mean rounded, what is left of it, and the variance.
+    pub out: [&'a mut [T]; 3],
 }
 
 impl<T: Float> Kernel<T> for Moments<'_, T> {
@@ -163,19 +164,20 @@ impl<T: Float> Kernel<T> for Moments<'_, T> {
 
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
-        let Moments { planes, blocks, x, mean, variance } = self;
+        let Moments { planes, blocks, x, mut out } = self;
         let each = planes.per_block();
-        let out = mean.chunks_exact_mut(each).zip(variance.chunks_exact_mut(each));
-        for (block, (mean, variance)) in blocks.zip(out) {
+        for (number, block) in blocks.enumerate() {
             let x = &x[planes.elements(block)];
-            // SAFETY: the caller's promise; a block has `each` channels, its rows as many floats.
+            // SAFETY: the caller's promise; a block has `each` channels, its rows as many floats, as have the results.
             unsafe {
                 if !planes.last {
-                    let found = slice::moments::<V>(x).map(narrow);
-                    [mean[0], variance[0]] = found;
+                    let [mean, variance] = slice::moments::<V>(x);
+                    out[0][number] = narrow(mean);
+                    out[1][number] = narrow(if mean.is_finite() { mean - wide(out[0][number]) } else { 0.0 });
+                    out[2][number] = narrow(variance);
                     continue;
                 }
-                let to = [mean.as_mut_ptr(), variance.as_mut_ptr()];
+                let to = out.each_mut().map(|out| out[number * each..].as_mut_ptr());
                 by_registers!(each, V, |first, last, NV| {
                     let to = to.map(|to| to.add(first));
                     moments_of_columns::<V, NV>(x.as_ptr().add(first), x.len() / each, each, last, to);
@@ -192,7 +194,7 @@ unsafe fn moments_of_columns<V: Elementary, const NV: usize>(
     rows: usize,
     step: usize,
     last: usize,
-    [mean, variance]: [*mut V::Float; 2],
+    [mean, left, variance]: [*mut V::Float; 3],
 ) {
     // SAFETY: the caller has `rows` rows there, `step` floats from one to the next.
     unsafe {
@@ -218,7 +220,9 @@ unsafe fn moments_of_columns<V: Elementary, const NV: usize>(
         }
         for k in 0..NV {
             let shift = sums[k].mul(share);
-            put::<V, NV>(near[k].add(shift), mean, k, last);
+            put::<V, NV>(near[k], mean, k, last);
+            // An infinite mean has no distance that is a number.
+            put::<V, NV>(shift.if_ordered(shift, zero), left, k, last);
             let found = shift.neg_mul_add(shift, squares[k].mul(share));
             put::<V, NV>(zero.max(found), variance, k, last);
         }

@@ -59,7 +59,9 @@ pub unsafe fn moments<V: Elementary>(x: &[V::Float]) -> [f64; 2] {
 pub fn mended<T: Scalar>(near: T, sum: f64, squares: f64, count: f64) -> [f64; 2] {
     let shift = sum / count;
     let variance = squares / count - shift * shift;
-    [near.to_f64() + shift, if variance < 0.0 { 0.0 } else { variance }]
+    // An infinite mean has no distance that is a number.
+    let mean = if shift.is_nan() { near.to_f64() } else { near.to_f64() + shift };
+    [mean, if variance < 0.0 { 0.0 } else { variance }]
 }
 
 /// `Σ g` and `Σ g (x - mean)`.
