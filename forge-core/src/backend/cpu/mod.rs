@@ -2,6 +2,7 @@
 
 mod channels_last;
 mod free_list;
+mod functions;
 mod gemm;
 mod index;
 mod map;

@@ -7,11 +7,13 @@
 mod access;
 mod elementary;
 mod portable;
+mod special;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use access::{constant, constant_first, load, narrow, store, wide};
 pub use elementary::{Elementary, Reduced};
+pub use special::{erf, expm1, log1p, normal_below, normal_density, sin_cos};
 
 use crate::backend::Scalar;
 use std::sync::OnceLock;
