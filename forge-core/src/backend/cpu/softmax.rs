@@ -79,7 +79,7 @@ impl<V: Elementary> Behind<V> {
     #[inline(always)]
     pub unsafe fn of(size: usize) -> Self {
         let mut lanes = [<V::Float as Scalar>::from_f64(f64::NEG_INFINITY); 16];
-        let used = if size % V::N == 0 { V::N } else { size % V::N };
+        let used = if size.is_multiple_of(V::N) { V::N } else { size % V::N };
         lanes[..used].fill(V::Float::zero());
         // SAFETY: no register has more than 16 lanes; the caller's promise.
         Behind(unsafe { V::load(lanes.as_ptr()) })

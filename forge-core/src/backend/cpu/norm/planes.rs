@@ -201,8 +201,7 @@ unsafe fn moments_of_columns<V: Elementary, const NV: usize>(
         let (zero, share) = (constant::<V>(0.0), constant::<V>(1.0 / rows as f64));
         let mut sums = [[zero; NV]; 2];
         for row in 0..rows {
-            for k in 0..NV {
-                let sum = &mut sums[row % 2][k];
+            for (k, sum) in sums[row % 2].iter_mut().enumerate() {
                 *sum = sum.add(take::<V, NV>(x.add(row * step), k, last));
             }
         }
