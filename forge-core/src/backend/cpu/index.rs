@@ -13,9 +13,9 @@ pub struct Positions<'a> {
     pub layout: &'a Layout,
 }
 
-/// Rows of a table that a shard copies, and columns that a shard adds to.
+/// Rows that a shard copies, and parts of a table that shards add to.
 const ROWS: usize = 256;
-const COLUMNS: usize = 64;
+const PARTS: usize = 8;
 
 /// Whole rows of a matrix that are asked for by number.
 struct Table {
@@ -107,19 +107,22 @@ pub fn scatter_add<T: Float>(
     // Rows of the table that lie apart, each of which is added to as a whole.
     let apart = |(table, _): &(Table, usize)| layout.strides()[1] == 1 && table.row >= table.width;
     if let Some((table, step)) = along.table(to).filter(apart) {
-        let (from, row) = (layout.offset(), layout.strides()[0]);
+        let (from, step_of_x) = (layout.offset(), layout.strides()[0]);
         let (width, out) = (table.width, Shared::new(out));
-        let count = along.layout.shape()[0];
-        // Each shard has columns of its own, so that every element is summed in the order of the index.
-        parallel_if(count * width, width.div_ceil(COLUMNS), |shard| {
-            let first = shard * COLUMNS;
-            let columns = COLUMNS.min(width - first);
+        let (count, rows) = (along.layout.shape()[0], to.shape()[0]);
+        let each = rows.div_ceil(PARTS).max(1);
+        // Each shard has rows of its own, so that every element is summed in the order of the index.
+        parallel_if(count * width, rows.div_ceil(each), |shard| {
+            let own = shard * each..(shard + 1) * each;
             for number in 0..count {
-                let at = along.index[along.layout.offset() + number * step] as usize * table.row;
-                let from = from + number * row + first;
-                // SAFETY: a row of the table, of which other shards have other columns.
-                let to = unsafe { out.part(table.start + at + first, columns) };
-                for (o, &v) in to.iter_mut().zip(&x[from..from + columns]) {
+                let row = along.index[along.layout.offset() + number * step] as usize;
+                if !own.contains(&row) {
+                    continue;
+                }
+                let from = from + number * step_of_x;
+                // SAFETY: a row of the table that no other shard has.
+                let to = unsafe { out.part(table.start + row * table.row, width) };
+                for (o, &v) in to.iter_mut().zip(&x[from..from + width]) {
                     *o = *o + v;
                 }
             }
