@@ -60,6 +60,13 @@ impl Dims {
         self.iter().product()
     }
 
+    /// These sizes, then one more.
+    pub(crate) fn with_last(&self, op: &'static str, last: usize) -> Result<Self> {
+        let mut sizes = [last; MAX_RANK + 1];
+        sizes[..self.len()].copy_from_slice(self);
+        Self::new(op, &sizes[..=self.len()])
+    }
+
     pub(crate) fn as_mut(&mut self) -> &mut [usize] {
         &mut self.sizes[..self.len as usize]
     }

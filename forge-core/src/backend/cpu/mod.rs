@@ -2,6 +2,7 @@
 
 mod channels_last;
 mod free_list;
+mod functions;
 mod gemm;
 mod index;
 mod map;
@@ -16,8 +17,8 @@ mod tile;
 pub use threads::{set_threads, threads};
 
 use super::{
-    Along, Arg, Backend, Binary, Conv, Extreme, Gemm, Memory, Optim, Pool, Random, Reduce, Rnn, Scan,
-    Softmax, Unary,
+    Along, Arg, Attention, Backend, Binary, Conv, Extreme, Gemm, Loss, Memory, Norm, Optim, Pool, Random,
+    Reduce, Rnn, Scan, Softmax, Unary,
 };
 use crate::layout::Layout;
 use crate::rng::Stream;
@@ -34,8 +35,11 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Cpu {
     memory: Arc<free_list::FreeList>,
+    attention: attention::CpuAttention,
     rnn: rnn::CpuRnn,
     conv: conv::CpuConv,
+    loss: loss::CpuLoss,
+    norm: norm::CpuNorm,
     pool: pool::CpuPool,
 }
 
@@ -44,8 +48,11 @@ impl Cpu {
     pub fn new() -> Self {
         let memory = Arc::<free_list::FreeList>::default();
         Cpu {
+            attention: attention::CpuAttention::new(&memory),
             rnn: rnn::CpuRnn::new(&memory),
             conv: conv::CpuConv::new(&memory),
+            loss: loss::CpuLoss::new(&memory),
+            norm: norm::CpuNorm::new(&memory),
             pool: pool::CpuPool::new(&memory),
             memory,
         }
@@ -99,7 +106,10 @@ macro_rules! float {
 }
 
 // Below `float!`, which they use.
+mod attention;
 mod conv;
+mod loss;
+mod norm;
 mod optim;
 mod pool;
 mod rnn;
@@ -285,8 +295,20 @@ impl Backend for Cpu {
         })
     }
 
+    fn attention(&self) -> &dyn Attention {
+        &self.attention
+    }
+
     fn conv(&self) -> &dyn Conv {
         &self.conv
+    }
+
+    fn loss(&self) -> &dyn Loss {
+        &self.loss
+    }
+
+    fn norm(&self) -> &dyn Norm {
+        &self.norm
     }
 
     fn pool(&self) -> &dyn Pool {

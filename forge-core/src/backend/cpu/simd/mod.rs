@@ -4,12 +4,16 @@
 //! `FORGE_SIMD=portable|avx2|avx512` forces a narrower level. Results are a function of the level, the shapes and the
 //! values: two levels may round differently, two runs on one level may not.
 
+mod access;
 mod elementary;
 mod portable;
+mod special;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use access::{constant, constant_first, load, narrow, store, wide};
 pub use elementary::{Elementary, Reduced};
+pub use special::{erf, expm1, log1p, normal_below, normal_density, sin_cos};
 
 use crate::backend::Scalar;
 use std::sync::OnceLock;
