@@ -6,6 +6,7 @@
 //! default composed of the primitives, so that they are right on any device from its first day; a fast backend
 //! overrides a family's forward and backward together.
 
+mod aligned;
 mod composed;
 mod cpu;
 mod elementwise;
@@ -14,6 +15,7 @@ pub mod reference;
 mod scalar;
 mod shared;
 
+pub use aligned::Aligned;
 pub use composed::Composed;
 pub use cpu::{Cpu, set_threads, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
@@ -35,8 +37,10 @@ use std::fmt::Debug;
 /// Elements on a device: host memory, or whatever the backend keeps.
 #[derive(Debug)]
 pub enum Memory {
-    /// Elements in host memory.
+    /// Elements in host memory, as the host gave them.
     Host(Host),
+    /// Elements in host memory, from a cache line on.
+    Aligned(Aligned),
     /// Elements elsewhere, known to their backend only.
     Device(Box<dyn DeviceMemory>),
 }
@@ -46,6 +50,7 @@ impl Memory {
     pub fn dtype(&self) -> DType {
         match self {
             Memory::Host(host) => host.dtype(),
+            Memory::Aligned(elements) => elements.dtype(),
             Memory::Device(memory) => memory.dtype(),
         }
     }
@@ -54,6 +59,7 @@ impl Memory {
     pub fn len(&self) -> usize {
         match self {
             Memory::Host(host) => host.len(),
+            Memory::Aligned(elements) => elements.len(),
             Memory::Device(memory) => memory.len(),
         }
     }
