@@ -90,8 +90,10 @@ fn averaged_weights_and_back() {
     let mut model = model(4);
     let mut adam = Adam::new(0.1);
     let mut ema = Ema::new(0.5).unwrap();
-    step(&mut model, &mut adam);
-    ema.update(&model).unwrap();
+    for _ in 0..3 {
+        step(&mut model, &mut adam);
+        ema.update(&model).unwrap();
+    }
     let trained = predict(&model);
     changed(&mut model, "the average", |m| ema.swap(m).unwrap());
     changed(&mut model, "the weights again", |m| ema.swap(m).unwrap());
