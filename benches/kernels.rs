@@ -1,5 +1,7 @@
 //! Kernel families by size. Criterion's element rate is in floating-point operations where a family multiplies (two for
-//! each multiply-add), else in elements. The first group is the machine's own limit: a large matrix product.
+//! each multiply-add), else in elements; the machine's own limit is printed first.
+
+mod peak;
 
 use azuraforge::backend::{GruArgs, LstmArgs};
 use azuraforge::ops::{ConvOptions, Padding, PoolOptions, gru, lstm};
@@ -40,6 +42,7 @@ fn both(
 
 fn kernels(c: &mut Criterion) {
     azuraforge::set_threads(1);
+    println!("{}", peak::words());
     for [m, k, n] in [[1024, 1024, 1024], [64, 256, 128], [32, 64, 16]] {
         let operands = [numbers(&[m, k]), numbers(&[k, n])];
         both(c, &format!("matmul/{m}x{k}x{n}"), 2 * m * k * n, &operands, |t| t[0].matmul(&t[1]));

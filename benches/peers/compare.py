@@ -1,32 +1,28 @@
-"""Times azuraforge beside PyTorch, round by round in one run, and writes benches/RESULTS.md.
+"""Times azuraforge beside other frameworks, round by round in one run, and writes benches/RESULTS.md.
 
-    pip install torch
+    pip install torch safetensors onnxruntime onnx
     cargo build --release --example workload
-    python3 benches/peers/compare.py [--rounds 5] [--threads 1 2] [--workloads w1 w3 …]
+    cargo build --release --manifest-path benches/peers/burn/Cargo.toml
+    cargo build --release --manifest-path benches/peers/candle/Cargo.toml
+    python3 benches/peers/compare.py [--rounds 5] [--threads 1 2] [--workloads w1 w3 …] [--only azuraforge …] [--print]
 
-Machines are noisy: only the ratios of one such run mean anything. Every figure is the median over the rounds of each
-round's median step; a ratio is the median of the rounds' ratios.
+All start from the weights and data that `workload NAME --save` writes, and their first ten losses (or outputs) must agree
+to 1e-4, so that the same work is timed. Machines are noisy: only the ratios of one such run mean anything. Every figure is
+the median over the rounds of each round's median step; a ratio is the median of the rounds' ratios. `--print` writes no file.
 """
 
 import argparse
 import datetime
-import json
+import importlib.metadata
 import os
 import platform
 import statistics
 import subprocess
 import sys
-from pathlib import Path
+import tempfile
 
-ROOT = Path(__file__).resolve().parents[2]
-OURS = ROOT / "target/release/examples/workload"
-PEER = Path(__file__).with_name("torch_peer.py")
-# A heap that keeps its memory: PyTorch asks the system for it in every step otherwise.
-WARM = {
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",
-    "MALLOC_TRIM_THRESHOLD_": "4294967296",
-    "MALLOC_TOP_PAD_": "268435456",
-}
+from frameworks import FRAMEWORKS, OURS, ROOT, read
+
 STEPS = {"w1": 300, "w1b": 300, "w1g": 150, "w2": 8, "w3": 40, "w4": 3, "w5": 200, "w6": 30}
 WORDS = {
     "w1": "LSTM 1 → 50, T 60, batch 32",
@@ -38,52 +34,73 @@ WORDS = {
     "w5": "DLinear 336 → 96, 7 channels, batch 32",
     "w6": "1,000 tracked additions on [32, 64]",
 }
+# Against whom a row's factor is.
+RIVAL = {"train": "PyTorch tuned", "infer": "ONNX Runtime"}
 
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--rounds", type=int, default=5)
-arguments.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-arguments.add_argument("--workloads", nargs="+", default=list(STEPS))
-given = arguments.parse_args()
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+parser.add_argument("--workloads", nargs="+", default=list(STEPS), choices=list(STEPS))
+parser.add_argument("--only", nargs="+", default=[f.title for f in FRAMEWORKS], choices=[f.title for f in FRAMEWORKS])
+parser.add_argument("--print", action="store_true")
+given = parser.parse_args()
+
+absent = [f for f in FRAMEWORKS if f.title in given.only and not f.present]
+for framework in absent:
+    print(f"SKIPPED: {framework.title} is not there; {framework.missing}", file=sys.stderr)
+if not OURS.exists():
+    sys.exit(1)
+present = [f for f in FRAMEWORKS if f.title in given.only and f.present]
 
 
-def run(command, warm=False):
-    environment = {**os.environ, **(WARM if warm else {})}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))} failed:\n{result.stderr}")
-    return json.loads(result.stdout.strip().splitlines()[-1])
+def agree(name, task, runs):
+    """Ends the program where a framework did other work than ours. burn starts from weights of its own and gives none."""
+    ours = runs["azuraforge"]["values"]
+    for title, run in runs.items():
+        for at, (a, b) in enumerate(zip(ours, run["values"])):
+            if abs(a - b) > 1e-4 * max(abs(a), abs(b), 1e-3):
+                sys.exit(f"{name} {task}: value {at} is {a} here and {b} in {title}: not the same work")
 
 
-def compare(name, threads, task):
+def compare(name, folder, threads, task):
     steps = STEPS[name] if task == "train" else 500
-    common = [name, "--threads", str(threads), "--steps", str(steps)]
-    common += ["--infer"] if task == "infer" else []
-    peers = {
-        "ours": lambda: run([OURS, *common]),
-        "torch": lambda: run([sys.executable, PEER, *common]),
-        "tuned": lambda: run([sys.executable, PEER, *common, "--tuned"], warm=True),
-    }
     rounds = []
     for _ in range(given.rounds):
-        rounds.append({peer: go() for peer, go in peers.items()})
-    middle = lambda values: statistics.median(values)  # noqa: E731
-    row = {peer: middle(r[peer]["ms_median"] for r in rounds) for peer in peers}
-    row["ratio"] = middle(r["tuned"]["ms_median"] / r["ours"]["ms_median"] for r in rounds)
-    row["memory"] = [middle(r[peer]["mb"] for r in rounds) for peer in ("ours", "tuned")]
-    print(name, task, threads, {k: v if isinstance(v, list) else round(v, 4) for k, v in row.items()}, flush=True)
+        runs = {f.title: f.run(name, folder, threads, steps, task) for f in present}
+        runs = {title: run for title, run in runs.items() if run}
+        agree(name, task, runs)
+        rounds.append(runs)
+    middle = {t: statistics.median(r[t]["ms_median"] for r in rounds) for t in rounds[0]}
+    row = {"ms": middle, "gflop": rounds[0]["azuraforge"]["gflop"]}
+    rival = RIVAL[task]
+    if rival in middle:
+        row["ratio"] = statistics.median(r[rival]["ms_median"] / r["azuraforge"]["ms_median"] for r in rounds)
+    row["mb"] = {t: statistics.median(r[t]["mb"] for r in rounds) for t in rounds[0]}
+    print(name, task, threads, {t: round(v, 4) for t, v in middle.items()}, round(row.get("ratio", 0), 2), flush=True)
     return row
 
 
-def table(title, names, threads, task):
-    lines = [f"## {title}", "", "| | workload | azuraforge | PyTorch | PyTorch tuned | faster than tuned | MB, ours / tuned |"]
-    lines += ["|---|---|---|---|---|---|---|"]
+def time(row, title):
+    if title not in row["ms"]:
+        return "–"
+    return f"{row['ms'][title]:.2f} ms" if row["ms"]["azuraforge"] >= 0.2 else f"{row['ms'][title] * 1e3:.1f} µs"
+
+
+def table(title, names, folders, threads, task, peak):
+    columns = [f.title for f in present if task in f.tasks]
+    share = task == "train"
+    head = ["", "workload", *columns, f"faster than {RIVAL[task]}", *(["of the FMA peak"] if share else [])]
+    head += ["MB, ours / PyTorch tuned"]
+    lines = [f"## {title}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name in names:
-        row = compare(name, threads, task)
-        scale, digits = (1, 2) if row["ours"] >= 0.2 else (1000, 1)
-        unit = "ms" if scale == 1 else "µs"
-        cells = [f"{row[peer] * scale:.{digits}f} {unit}" for peer in ("ours", "torch", "tuned")]
-        memory = " / ".join(f"{mb:.0f}" for mb in row["memory"])
-        lines.append(f"| {name.upper()} | {WORDS[name]} | {' | '.join(cells)} | **{row['ratio']:.2f} ×** | {memory} |")
+        row = compare(name, folders[name], threads, task)
+        cells = [name.upper(), WORDS[name], *(time(row, c) for c in columns)]
+        cells.append(f"**{row['ratio']:.2f} ×**" if "ratio" in row else "–")
+        if share:
+            reached = row["gflop"] / row["ms"]["azuraforge"] * 1e3
+            cells.append(f"{reached:.0f} GFLOP/s, {100 * reached / peak['gflops']:.0f} %" if reached else "–")
+        cells.append(" / ".join(f"{row['mb'][t]:.0f}" for t in ("azuraforge", "PyTorch tuned") if t in row["mb"]))
+        lines.append(f"| {' | '.join(cells)} |")
     return lines + [""]
 
 
@@ -92,25 +109,56 @@ def processor():
         return next((line.split(":")[1].strip() for line in info if line.startswith("model name")), platform.processor())
 
 
-versions = subprocess.run([sys.executable, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True)
+def versions():
+    for module in ("torch", "onnxruntime"):
+        try:
+            yield f"{module} {importlib.metadata.version(module)}"
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    for folder in ("burn", "candle"):
+        lock = ROOT / "benches/peers" / folder / "Cargo.lock"
+        if lock.exists():
+            name = "burn" if folder == "burn" else "candle-core"
+            at = lock.read_text().split(f'name = "{name}"\nversion = "')
+            if len(at) > 1:
+                yield f"{folder} {at[1].split(chr(34))[0]}"
+
+
+def limits(threads):
+    return read([str(OURS), "limits", "--threads", str(threads)])
+
+
 commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+peaks = {threads: limits(threads) for threads in given.threads}
 text = [
-    "# Beside PyTorch",
+    "# Beside other frameworks",
     "",
     "Made by `python3 benches/peers/compare.py`, which runs the programs by turns; the workloads are defined in",
-    "`benches/peers/workloads.rs` and `torch_peer.py`. A step is batch, forward, loss, backward and Adam, in f32, through",
-    "the public API of each. “Tuned” is PyTorch with channels-last convolutions, denormal numbers flushed, and a heap that",
-    "keeps its memory.",
+    "`benches/peers/workloads.rs`. A step is batch, forward, loss, backward and Adam, in f32, through the public API of each.",
+    "All but burn start from the same weights, and their first ten losses agree to 1e-4. “PyTorch tuned” has channels-last",
+    "convolutions, denormal numbers flushed, and a heap that keeps its memory. The FMA peak is measured in the same run.",
     "",
     f"- {datetime.date.today()}, commit {commit}, {given.rounds} rounds",
     f"- {processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
-    f"- PyTorch {versions.stdout.strip()}, Python {platform.python_version()}",
+    *(
+        f"- {'one thread' if t == 1 else f'{t} threads'} at the limit: {p['gflops']:.0f} GFLOP/s, {p['gigabytes']:.0f} GB/s"
+        for t, p in peaks.items()
+    ),
+    f"- {', '.join(versions())}, Python {platform.python_version()}",
     "",
 ]
-for threads in given.threads:
-    words = "one thread" if threads == 1 else f"{threads} threads"
-    text += table(f"Training, {words}", given.workloads, threads, "train")
-single = [name for name in given.workloads if name in ("w1", "w3")]
-if single and 1 in given.threads:
-    text += table("Inference of one sample, one thread", single, 1, "infer")
-(ROOT / "benches/RESULTS.md").write_text("\n".join(text))
+with tempfile.TemporaryDirectory() as home:
+    folders = {name: os.path.join(home, name) for name in given.workloads}
+    for name, folder in folders.items():
+        os.mkdir(folder)
+        subprocess.run([OURS, name, "--save", folder], check=True)
+    for threads in given.threads:
+        words = "one thread" if threads == 1 else f"{threads} threads"
+        text += table(f"Training, {words}", given.workloads, folders, threads, "train", peaks[threads])
+    single = [name for name in given.workloads if name in ("w1", "w3")]
+    if single and 1 in given.threads:
+        text += table("Inference of one sample, one thread", single, folders, 1, "infer", peaks[1])
+if given.print:
+    print("\n".join(text))
+else:
+    (ROOT / "benches/RESULTS.md").write_text("\n".join(text))

@@ -17,10 +17,10 @@ pub const NAMES: [&str; 8] = ["w1", "w1b", "w1g", "w2", "w3", "w4", "w5", "w6"];
 
 /// A model with its data and optimizer.
 pub struct Workload {
-    model: Sequential,
+    pub model: Sequential,
     adam: Adam,
-    x: Tensor,
-    y: Tensor,
+    pub x: Tensor,
+    pub y: Tensor,
     batch: usize,
     classes: bool,
     additions: bool,
@@ -139,5 +139,34 @@ impl Workload {
     pub fn infer(&self, number: usize) -> Result<Vec<f32>> {
         let x = self.x.narrow(0, number % self.x.shape()[0], 1)?;
         self.model.forward(&Cx::infer(), &x)?.to_vec()
+    }
+}
+
+/// Floating-point operations of a training step's products, a multiply-add counted as two: forward, gradients of the
+/// weights, and gradients of the inputs where there is a layer before.
+pub fn operations(name: &str) -> f64 {
+    let layer = |count: usize, first: bool| 2.0 * count as f64 * if first { 2.0 } else { 3.0 };
+    let recurrent = |gates: usize, rows: usize, inputs: usize, hidden: usize, first: bool| {
+        layer(rows * gates * hidden * inputs, first) + layer(rows * gates * hidden * hidden, false)
+    };
+    let conv = |pixels: usize, from: usize, to: usize, first: bool| layer(pixels * from * to * 9, first);
+    match name {
+        "w1" => recurrent(4, 32 * 60, 1, 50, true),
+        "w1b" => recurrent(4, 32 * 60, 5, 64, true),
+        "w1g" => recurrent(3, 32 * 60, 5, 64, true),
+        "w2" => recurrent(4, 64 * 168, 8, 128, true) + recurrent(4, 64 * 168, 128, 128, false),
+        "w3" => {
+            let dense = layer(64 * 3136 * 128, false) + layer(64 * 128 * 10, false);
+            conv(64 * 28 * 28, 1, 32, true) + conv(64 * 14 * 14, 32, 64, false) + dense
+        }
+        "w4" => {
+            let pixels = |size: usize| 128 * size * size;
+            let wide = conv(pixels(32), 3, 64, true) + conv(pixels(32), 64, 64, false);
+            let middle = conv(pixels(16), 64, 128, false) + conv(pixels(16), 128, 128, false);
+            let narrow = conv(pixels(8), 128, 256, false) + conv(pixels(8), 256, 256, false);
+            wide + middle + narrow + layer(128 * 4096 * 10, false)
+        }
+        "w5" => 2.0 * layer(32 * 7 * 336 * 96, true),
+        _ => 0.0,
     }
 }
