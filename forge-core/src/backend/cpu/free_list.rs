@@ -130,7 +130,8 @@ mod tests {
             many.into_iter().for_each(|buffer| pool.give(buffer));
             let again: Vec<Aligned> = (0..2 * OWN_BUFFERS).map(|_| pool.take(DType::F64, 4)).collect();
             let mut homes_again: Vec<usize> = again.iter().map(address).collect();
-            (homes.sort_unstable(), homes_again.sort_unstable());
+            homes.sort_unstable();
+            homes_again.sort_unstable();
             assert_eq!(homes, homes_again);
         })
         .join()

@@ -54,24 +54,23 @@ impl<T: Float> Dots<T> {
             let mut k = 0;
             while k + 2 * V::N <= self.k {
                 let (first, second) = (V::load(x.add(k)), V::load(x.add(k + V::N)));
-                for r in 0..R {
+                for (r, (even, odd)) in even.iter_mut().zip(&mut odd).enumerate() {
                     let w = w.add(r * w_row + k);
-                    even[r] = first.mul_add(V::load(w), even[r]);
-                    odd[r] = second.mul_add(V::load(w.add(V::N)), odd[r]);
+                    *even = first.mul_add(V::load(w), *even);
+                    *odd = second.mul_add(V::load(w.add(V::N)), *odd);
                 }
                 k += 2 * V::N;
             }
             while k < self.k {
                 let count = V::N.min(self.k - k);
                 let x = V::load_first(x.add(k), count);
-                for r in 0..R {
-                    let w = V::load_first(w.add(r * w_row + k), count);
-                    even[r] = x.mul_add(w, even[r]);
+                for (r, even) in even.iter_mut().enumerate() {
+                    *even = x.mul_add(V::load_first(w.add(r * w_row + k), count), *even);
                 }
                 k += count;
             }
-            for r in 0..R {
-                let mut sum = even[r].add(odd[r]).sum() * self.factor;
+            for (r, (even, odd)) in even.into_iter().zip(odd).enumerate() {
+                let mut sum = even.add(odd).sum() * self.factor;
                 if !self.bias.is_null() {
                     sum = sum + *self.bias.add(i * self.bias_steps.0 + (j + r) * self.bias_steps.1);
                 }
