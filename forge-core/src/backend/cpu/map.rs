@@ -19,15 +19,19 @@ const SHORT: usize = 32;
 /// Copies between strided views, converting each element.
 pub fn copy<T: Copy, U>(x: &[T], from: &Layout, out: &mut [U], to: &Layout, convert: impl Fn(T) -> U) {
     let runs = Runs::new([from, to]);
+    let (n, [from, to]) = (runs.n, runs.strides);
     runs.each(|[a, b]| {
-        if runs.strides == [1, 1] {
-            for (o, &v) in out[b..b + runs.n].iter_mut().zip(&x[a..a + runs.n]) {
-                *o = convert(v);
+        // One check a run, of its last elements.
+        let (x, out) = (&x[a..=a + (n - 1) * from], &mut out[b..=b + (n - 1) * to]);
+        match (from, to) {
+            (1, 1) => out.iter_mut().zip(x).for_each(|(o, v)| *o = convert(*v)),
+            (_, 1) => {
+                for (i, o) in out.iter_mut().enumerate() {
+                    // SAFETY: `out` holds n elements, so i is below n; `x` reaches to its own last one.
+                    *o = convert(unsafe { *x.get_unchecked(i * from) });
+                }
             }
-        } else {
-            for i in 0..runs.n {
-                out[b + i * runs.strides[1]] = convert(x[a + i * runs.strides[0]]);
-            }
+            _ => (0..n).for_each(|i| out[i * to] = convert(x[i * from])),
         }
     });
 }
@@ -158,6 +162,18 @@ unsafe fn registers<V: Elementary, F: OfRegisters<V, N>, const N: usize>(
                 values[k] = V::load_first(x[k].as_ptr(), at);
             }
             f.at(values).store_first(out.as_mut_ptr(), at);
+        }
+        // Four at a time: the loop's own instructions would take longer than those of a cheap function.
+        while at + 4 * V::N <= len {
+            for step in 0..4 {
+                let at = at + step * V::N;
+                let mut values = [V::splat(V::Float::zero()); N];
+                for k in 0..N {
+                    values[k] = V::load(x[k].as_ptr().add(at));
+                }
+                f.at(values).store(out.as_mut_ptr().add(at));
+            }
+            at += 4 * V::N;
         }
         while at + V::N <= len {
             let mut values = [V::splat(V::Float::zero()); N];
