@@ -236,25 +236,14 @@ impl Tensor {
         self.track = Some(track);
     }
 
-    /// Whether a tape records what is done with this value.
-    ///
-    /// ```
-    /// use forge_core::{Cx, Tensor};
-    /// let cx = Cx::train(0, 0);
-    /// let x = cx.track(&Tensor::new(&[3.0f64], &[1])?)?;
-    /// let square = (&x * &x)?;
-    /// assert!(square.is_tracked() && !square.detach().is_tracked());
-    /// // Half of the product is a constant to the tape: the derivative is x, not 2 x.
-    /// assert_eq!((&x * x.detach())?.sum_all()?.backward(cx)?.wrt(&x).unwrap().item()?, 3.0);
-    /// # Ok::<(), forge_core::Error>(())
-    /// ```
+    /// Whether a tape records what is done with this value. See [`Cx::track`](crate::Cx::track).
     pub fn is_tracked(&self) -> bool {
         self.track.is_some()
     }
 
     /// The same value, unknown to any tape: gradients stop here.
     ///
-    /// See [`Tensor::is_tracked`].
+    /// See [`Cx::track`](crate::Cx::track).
     pub fn detach(&self) -> Self {
         Tensor { storage: self.storage.clone(), layout: self.layout, track: None }
     }

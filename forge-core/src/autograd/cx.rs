@@ -128,6 +128,17 @@ impl Cx {
 
     /// Makes an input a leaf, so that [`Grads::wrt`](super::Grads::wrt) has its gradient.
     ///
+    /// ```
+    /// use forge_core::{Cx, Tensor};
+    /// let cx = Cx::train(0, 0);
+    /// let x = cx.track(&Tensor::new(&[3.0f64], &[1])?)?;
+    /// let square = (&x * &x)?;
+    /// assert!(square.is_tracked() && !square.detach().is_tracked());
+    /// // Half of the product is a constant to the tape: the derivative is x, not 2 x.
+    /// assert_eq!((&x * x.detach())?.sum_all()?.backward(cx)?.wrt(&x).unwrap().item()?, 3.0);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the context does not record, or the input is tracked or holds integers.
     pub fn track(&self, input: &Tensor) -> Result<Tensor> {
