@@ -8,6 +8,16 @@ const WORD: usize = size_of::<u64>();
 
 /// Elements in host memory from the start of a cache line on. Its room may serve again as elements of another number and
 /// type.
+///
+/// ```
+/// use forge_core::{backend::Aligned, DType, Host};
+/// let mut elements = Aligned::with_room(64).of(DType::F32, 3);
+/// assert_eq!((elements.dtype(), elements.len(), elements.is_empty(), elements.room()), (DType::F32, 3, false, 64));
+/// elements.slice_mut::<f32>().unwrap().copy_from_slice(&[1.0, 2.0, 3.0]);
+/// assert_eq!(elements.slice::<f32>(), Some(&[1.0, 2.0, 3.0][..]));
+/// assert!(elements.slice::<f64>().is_none()); // another type
+/// assert_eq!(elements.to_host(), Host::F32(vec![1.0, 2.0, 3.0]));
+/// ```
 pub struct Aligned {
     /// The room, with a line more than it holds. The system gives zeros at no cost, and pages only where they are used.
     words: Box<[u64]>,
