@@ -54,6 +54,7 @@ pub mod ops;
 pub mod optim;
 mod pattern;
 pub mod rng;
+mod storage;
 mod tensor;
 
 pub use atomic::{sync_folder, write_atomic};

@@ -1,5 +1,4 @@
-//! What a steady training step asks the system for: nothing with an LSTM or a CNN, at most four small pieces with an MLP. What one
-//! step gives back serves the next.
+//! What a steady training step asks the system for: nothing. What one step gives back serves the next.
 
 #![allow(clippy::unwrap_used)]
 
@@ -129,9 +128,8 @@ fn a_steady_step_of_a_cnn_allocates_nothing() {
     assert_eq!(in_ten_steps(model, &[8, 1, 28, 28], &[8, 18]), 0);
 }
 
-/// Only the `gemm` crate asks for memory: twice in each of two products that it packs matrices for.
 #[test]
-fn a_steady_step_of_a_perceptron_allocates_nothing_but_packed_matrices() {
+fn a_steady_step_of_a_perceptron_allocates_nothing() {
     let model = |init: &Init| {
         Sequential::new()
             .with("a", Linear::new(&init.within("a"), 8, 32).unwrap())
@@ -139,8 +137,7 @@ fn a_steady_step_of_a_perceptron_allocates_nothing_but_packed_matrices() {
             .with("dropout", Dropout::new(0.1).unwrap())
             .with("b", Linear::new(&init.within("b"), 32, 1).unwrap())
     };
-    let count = in_ten_steps(model, &[32, 8], &[32, 1]);
-    assert!(count <= 10 * 4, "{count} in ten steps");
+    assert_eq!(in_ten_steps(model, &[32, 8], &[32, 1]), 0);
 }
 
 /// Its running statistics included.

@@ -20,15 +20,19 @@ const SHORT: usize = 32;
 /// Copies between strided views, converting each element.
 pub fn copy<T: Copy, U>(x: &[T], from: &Layout, out: &mut [U], to: &Layout, convert: impl Fn(T) -> U) {
     let runs = Runs::new([from, to]);
+    let (n, [from, to]) = (runs.n, runs.strides);
     runs.each(|[a, b]| {
-        if runs.strides == [1, 1] {
-            for (o, &v) in out[b..b + runs.n].iter_mut().zip(&x[a..a + runs.n]) {
-                *o = convert(v);
+        // One check a run, of its last elements.
+        let (x, out) = (&x[a..=a + (n - 1) * from], &mut out[b..=b + (n - 1) * to]);
+        match (from, to) {
+            (1, 1) => out.iter_mut().zip(x).for_each(|(o, v)| *o = convert(*v)),
+            (_, 1) => {
+                for (i, o) in out.iter_mut().enumerate() {
+                    // SAFETY: `out` holds n elements, so i is below n; `x` reaches to its own last one.
+                    *o = convert(unsafe { *x.get_unchecked(i * from) });
+                }
             }
-        } else {
-            for i in 0..runs.n {
-                out[b + i * runs.strides[1]] = convert(x[a + i * runs.strides[0]]);
-            }
+            _ => (0..n).for_each(|i| out[i * to] = convert(x[i * from])),
         }
     });
 }

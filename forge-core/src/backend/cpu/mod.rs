@@ -25,6 +25,9 @@ use crate::rng::Stream;
 use crate::{DType, Element, Error, Host, Result};
 use std::sync::Arc;
 
+/// Elements that are copied from the host to where registers of them begin on a cache line; more stay where they are.
+const SMALL: usize = 1 << 20;
+
 /// Runs everything in host memory, in f32 and f64.
 ///
 /// ```
@@ -67,22 +70,33 @@ impl Default for Cpu {
 
 /// The typed elements of an operand.
 fn elements<'a, T: Element>(op: &'static str, memory: &'a Memory) -> Result<&'a [T]> {
-    match memory {
-        Memory::Host(host) => T::slice(host)
-            .ok_or_else(|| crate::ErrorKind::DTypes { op, left: T::DTYPE, right: host.dtype() }.into()),
-        Memory::Device(_) => Err(Error::other(format!("{op}: this memory is not the CPU's"))),
-    }
+    let elements = match memory {
+        Memory::Aligned(elements) => elements.slice(),
+        Memory::Host(host) => T::slice(host),
+        Memory::Device(_) => return Err(foreign(op)),
+    };
+    elements.ok_or_else(|| other_type::<T>(op, memory.dtype()))
 }
 
 /// The typed elements of an output.
 fn elements_mut<'a, T: Element>(op: &'static str, memory: &'a mut Memory) -> Result<&'a mut [T]> {
-    match memory {
-        Memory::Host(host) => {
-            let right = host.dtype();
-            T::slice_mut(host).ok_or_else(|| crate::ErrorKind::DTypes { op, left: T::DTYPE, right }.into())
-        }
-        Memory::Device(_) => Err(Error::other(format!("{op}: this memory is not the CPU's"))),
-    }
+    let dtype = memory.dtype();
+    let elements = match memory {
+        Memory::Aligned(elements) => elements.slice_mut(),
+        Memory::Host(host) => T::slice_mut(host),
+        Memory::Device(_) => return Err(foreign(op)),
+    };
+    elements.ok_or_else(|| other_type::<T>(op, dtype))
+}
+
+#[cold]
+fn other_type<T: Element>(op: &'static str, right: DType) -> Error {
+    crate::ErrorKind::DTypes { op, left: T::DTYPE, right }.into()
+}
+
+#[cold]
+fn foreign(op: &'static str) -> Error {
+    Error::other(format!("{op}: this memory is not the CPU's"))
 }
 
 /// Runs `$body` with `$T` standing for the float type of `$dtype`.
@@ -150,22 +164,32 @@ impl Backend for Cpu {
     }
 
     fn allocate(&self, dtype: DType, len: usize) -> Result<Memory> {
-        Ok(Memory::Host(self.memory.take(dtype, len)))
+        Ok(Memory::Aligned(self.memory.take(dtype, len)))
     }
 
     fn recycle(&self, memory: Memory) {
-        if let Memory::Host(host) = memory {
-            self.memory.give(host);
+        if let Memory::Aligned(buffer) = memory {
+            self.memory.give(buffer);
         }
     }
 
     fn upload(&self, host: Host) -> Result<Memory> {
-        Ok(Memory::Host(host))
+        if host.len() > SMALL {
+            return Ok(Memory::Host(host));
+        }
+        let mut aligned = self.memory.take(host.dtype(), host.len());
+        any!(host.dtype(), T => {
+            if let (Some(to), Some(from)) = (aligned.slice_mut::<T>(), T::slice(&host)) {
+                to.copy_from_slice(from);
+            }
+        });
+        Ok(Memory::Aligned(aligned))
     }
 
     fn download(&self, memory: &Memory) -> Result<Host> {
         match memory {
             Memory::Host(host) => Ok(host.clone()),
+            Memory::Aligned(elements) => Ok(elements.to_host()),
             Memory::Device(_) => Err(Error::other("download: this memory is not the CPU's")),
         }
     }
@@ -269,7 +293,7 @@ impl Backend for Cpu {
     }
 
     fn gemm(&self, gemm: Gemm, out: &mut Memory) -> Result<()> {
-        float!("matmul", out.dtype(), T => gemm::run::<T>(gemm, out))
+        float!("matmul", out.dtype(), T => gemm::run::<T>(&self.memory, gemm, out))
     }
 
     fn gather(&self, x: Arg, along: Along, out: &mut Memory) -> Result<()> {
