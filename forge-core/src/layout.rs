@@ -23,7 +23,8 @@ pub const MAX_RANK: usize = 6;
 /// ```
 #[derive(Clone, Copy, Eq, Default)]
 pub struct Dims {
-    len: u8,
+    /// As wide as a size, so that copies are of whole words: a narrow write that a wide read follows waits for it.
+    len: usize,
     sizes: [usize; MAX_RANK],
 }
 
@@ -52,7 +53,7 @@ impl Dims {
     pub(crate) fn filled(from: &[usize]) -> Self {
         let mut sizes = [0; MAX_RANK];
         sizes[..from.len()].copy_from_slice(from);
-        Dims { len: from.len() as u8, sizes }
+        Dims { len: from.len(), sizes }
     }
 
     /// Product of the sizes; 1 for no dimension.
@@ -60,8 +61,15 @@ impl Dims {
         self.iter().product()
     }
 
+    /// These sizes, then one more.
+    pub(crate) fn with_last(&self, op: &'static str, last: usize) -> Result<Self> {
+        let mut sizes = [last; MAX_RANK + 1];
+        sizes[..self.len()].copy_from_slice(self);
+        Self::new(op, &sizes[..=self.len()])
+    }
+
     pub(crate) fn as_mut(&mut self) -> &mut [usize] {
-        &mut self.sizes[..self.len as usize]
+        &mut self.sizes[..self.len]
     }
 }
 
@@ -80,7 +88,7 @@ impl Hash for Dims {
 impl Deref for Dims {
     type Target = [usize];
     fn deref(&self) -> &[usize] {
-        &self.sizes[..self.len as usize]
+        &self.sizes[..self.len]
     }
 }
 
@@ -119,6 +127,7 @@ pub struct Layout {
 
 impl Layout {
     /// Row-major, from the start of the storage.
+    #[inline]
     pub fn contiguous(shape: Dims) -> Self {
         let mut strides = shape;
         let mut step = 1;
@@ -155,6 +164,7 @@ impl Layout {
     }
 
     /// Whether the elements lie side by side in row-major order.
+    #[inline]
     pub fn is_contiguous(&self) -> bool {
         let mut step = 1;
         for (&size, &stride) in self.shape.iter().zip(self.strides.iter()).rev() {

@@ -55,6 +55,7 @@ pub mod optim;
 mod pattern;
 pub mod profile;
 pub mod rng;
+mod storage;
 mod tensor;
 
 pub use atomic::{sync_folder, write_atomic};

@@ -1,33 +1,14 @@
 //! Tensors: immutable values over shared storage.
 
 use crate::autograd::Track;
-use crate::backend::{Arg, Memory, Pooled, Rooms, Shared};
+use crate::backend::{Arg, Memory, Shared};
 use crate::layout::{Dims, Layout};
+use crate::storage::Storage;
 use crate::{DType, Device, Element, Error, ErrorKind, Host, Result};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
-use std::cell::RefCell;
+use std::any::Any;
 use std::fmt;
-use std::thread::LocalKey;
-
-/// Elements on a device, given back to it when the last tensor over them goes.
-#[derive(Debug)]
-pub(crate) struct Storage {
-    memory: Memory,
-    device: Device,
-}
-
-impl Drop for Storage {
-    fn drop(&mut self) {
-        let memory = std::mem::replace(&mut self.memory, Memory::Host(Host::F32(Vec::new())));
-        self.device.recycle(memory);
-    }
-}
-
-thread_local!(static STORAGES: Rooms<Storage> = const { RefCell::new(Vec::new()) });
-
-impl Pooled for Storage {
-    const ROOMS: &'static LocalKey<Rooms<Self>> = &STORAGES;
-}
+use std::sync::Arc;
 
 /// An n-dimensional array of numbers on a device.
 ///
@@ -131,6 +112,7 @@ impl Tensor {
     }
 
     /// A new tensor whose elements `write` fills in.
+    #[inline]
     pub(crate) fn build(
         device: &Device,
         dtype: DType,
@@ -148,7 +130,24 @@ impl Tensor {
     /// A new tensor of the operands' shape whose elements `write` makes one by one from theirs. It lies in memory as the
     /// first operand does whose elements lie side by side, so that images with channels last keep them there; with none,
     /// row-major.
+    #[inline]
     pub(crate) fn elementwise<const N: usize>(
+        device: &Device,
+        dtype: DType,
+        operands: [Arg; N],
+        write: impl FnOnce([Arg; N], &mut Memory) -> Result<()>,
+    ) -> Result<Self> {
+        match operands.first() {
+            Some(first) if first.layout.is_contiguous() => {
+                Self::build(device, dtype, *first.layout.shape(), |out| write(operands, out))
+            }
+            _ => Self::elementwise_turned(device, dtype, operands, write),
+        }
+    }
+
+    /// The same of operands of which the first is not row-major.
+    #[inline(never)]
+    fn elementwise_turned<const N: usize>(
         device: &Device,
         dtype: DType,
         operands: [Arg; N],
@@ -156,13 +155,9 @@ impl Tensor {
     ) -> Result<Self> {
         const OP: &str = "elementwise";
         let Some(first) = operands.first() else { return Err(Error::argument(OP, "there is no operand")) };
-        let shape = *first.layout.shape();
-        let order = match first.layout.is_contiguous() {
-            true => None,
-            false => operands.iter().find_map(|x| x.layout.dense_order()),
-        };
+        let order = operands.iter().find_map(|x| x.layout.dense_order());
         let Some(order) = order.filter(|order| !order.is_sorted()) else {
-            return Self::build(device, dtype, shape, |out| write(operands, out));
+            return Self::build(device, dtype, *first.layout.shape(), |out| write(operands, out));
         };
         let mut layouts = operands.map(|x| *x.layout);
         for layout in &mut layouts {
@@ -175,9 +170,10 @@ impl Tensor {
         Ok(out.view(out.layout().permute(OP, &back)?))
     }
 
+    #[inline]
     fn over(memory: Memory, device: Device, shape: Dims) -> Self {
         Tensor {
-            storage: Shared::new(Storage { memory, device }),
+            storage: Shared::new(Storage::new(memory, device)),
             layout: Layout::contiguous(shape),
             track: None,
         }
@@ -214,17 +210,17 @@ impl Tensor {
 
     /// Element type.
     pub fn dtype(&self) -> DType {
-        self.storage.memory.dtype()
+        self.storage.memory().dtype()
     }
 
     /// The device it lives on.
     pub fn device(&self) -> &Device {
-        &self.storage.device
+        self.storage.device()
     }
 
     /// The tensor as an operand of a backend's primitive.
     pub fn arg(&self) -> Arg<'_> {
-        Arg { memory: &self.storage.memory, layout: &self.layout }
+        Arg { memory: self.storage.memory(), layout: &self.layout }
     }
 
     pub(crate) fn track(&self) -> Option<&Track> {
@@ -259,9 +255,9 @@ impl Tensor {
 
     /// The memory for writing, if this tensor alone holds it and covers all of it.
     pub(crate) fn memory_mut(&mut self) -> Option<(&mut Memory, Device)> {
-        let all = self.layout.contiguous_range()? == (0..self.storage.memory.len());
-        let storage = self.storage.get_mut()?;
-        all.then(|| (&mut storage.memory, storage.device.clone()))
+        let all = self.layout.contiguous_range()? == (0..self.storage.memory().len());
+        let (memory, device) = self.storage.get_mut()?.memory_mut();
+        all.then(|| (memory, device.clone()))
     }
 
     /// The memory for writing; of values that others hold too, a copy is made first.
@@ -275,9 +271,27 @@ impl Tensor {
         }
     }
 
+    /// What `make` makes of these weights for a kernel to read, such as packed panels. It is kept with the storage of the
+    /// first until someone writes to one of them; one value at a time, so that the type stands for one kernel's layout.
+    pub(crate) fn panels<P: Any + Send + Sync, const N: usize>(
+        weights: [&Tensor; N],
+        make: impl FnOnce() -> Result<P>,
+    ) -> Result<Arc<P>> {
+        // A part of a storage is not told from another part of it.
+        let whole = weights.iter().all(|w| w.layout.contiguous_range() == Some(0..w.storage.memory().len()));
+        let Some(first) = weights.first().filter(|_| whole) else { return make().map(Arc::new) };
+        let of = weights.map(|w| (&*w.storage, w.dims()));
+        if let Some(kept) = first.storage.kept(of) {
+            return Ok(kept);
+        }
+        let made = Arc::new(make()?);
+        first.storage.keep(of, made.clone());
+        Ok(made)
+    }
+
     /// Row-major over storage of its own size; itself where that is so already. Untracked.
     pub(crate) fn packed(&self) -> Result<Self> {
-        if self.layout.contiguous_range() == Some(0..self.storage.memory.len()) {
+        if self.layout.contiguous_range() == Some(0..self.storage.memory().len()) {
             return Ok(self.detach());
         }
         self.converted(self.dtype(), self.device())
@@ -322,7 +336,7 @@ impl Tensor {
     /// When the device fails.
     pub fn host(&self) -> Result<Host> {
         let packed = self.packed()?;
-        self.device().download(&packed.storage.memory)
+        self.device().download(packed.storage.memory())
     }
 
     /// The elements in row-major order.
@@ -357,12 +371,18 @@ impl Tensor {
             ));
         }
         let at = self.layout.offset();
-        Ok(match &self.storage.memory {
-            Memory::Host(Host::F32(v)) => f64::from(v[at]),
-            Memory::Host(Host::F64(v)) => v[at],
-            Memory::Host(Host::I64(v)) => v[at] as f64,
-            Memory::Device(_) => self.to_f64_vec()?[0],
-        })
+        let host = |value: Option<f64>| value.ok_or_else(|| Error::other("item: the element is not there"));
+        match self.storage.memory() {
+            Memory::Host(Host::F32(v)) => host(v.get(at).map(|v| f64::from(*v))),
+            Memory::Host(Host::F64(v)) => host(v.get(at).copied()),
+            Memory::Host(Host::I64(v)) => host(v.get(at).map(|v| *v as f64)),
+            Memory::Aligned(elements) => host(match elements.dtype() {
+                DType::F32 => elements.slice::<f32>().and_then(|v| Some(f64::from(*v.get(at)?))),
+                DType::F64 => elements.slice::<f64>().and_then(|v| v.get(at).copied()),
+                DType::I64 => elements.slice::<i64>().and_then(|v| Some(*v.get(at)? as f64)),
+            }),
+            Memory::Device(_) => host(self.to_f64_vec()?.first().copied()),
+        }
     }
 
     /// From an `ndarray` array of any layout, on the CPU.

@@ -1,5 +1,5 @@
-//! What the operation table cannot say: which results share storage, what integers do, and that the fused softmax is the
-//! composed one.
+//! What the operation table cannot say: which results share storage, what integers do, that the fused softmax is the
+//! composed one, and in which order a large embedding adds.
 
 #![allow(clippy::unwrap_used)]
 
@@ -79,6 +79,45 @@ fn the_fused_softmax_is_the_composed_one() {
             same(&a, &b);
             let back = |family: &dyn Softmax| family.softmax_backward(&b, &g, axis, log).unwrap();
             same(&back(fused), &back(&Composed));
+        }
+    }
+}
+
+/// Rows by number and the gradient's way back, on several threads: each element the sum in the order of the index, to the
+/// bit, whether the table lies in rows or in columns.
+#[test]
+fn an_embedding_adds_in_the_order_of_its_index() {
+    for (rows, width, count) in [(1, 1, 1), (5, 64, 9), (50, 130, 9000)] {
+        let index: Vec<i64> = (0..count).map(|i| (i * i + 3 * i) % rows).collect();
+        let (rows, count) = (rows as usize, count as usize);
+        let positions = Tensor::new(&index, &[count]).unwrap();
+        let (table, grad) = (
+            numbers(&[rows, width]).to_dtype(DType::F32).unwrap(),
+            numbers(&[count, width]).to_dtype(DType::F32).unwrap(),
+        );
+        let (values, from) = (table.to_vec::<f32>().unwrap(), grad.to_vec::<f32>().unwrap());
+        let picked: Vec<f32> = index
+            .iter()
+            .flat_map(|&i| &values[i as usize * width..(i as usize + 1) * width])
+            .copied()
+            .collect();
+        let mut sums = vec![0f32; rows * width];
+        for (&i, from) in index.iter().zip(from.chunks(width)) {
+            sums[i as usize * width..].iter_mut().zip(from).for_each(|(sum, v)| *sum += v);
+        }
+        let columns = table.transpose().unwrap();
+        let columns =
+            Tensor::new(&columns.to_vec::<f32>().unwrap(), &[width, rows]).unwrap().transpose().unwrap();
+        for threads in [1, 2, 8] {
+            forge_core::set_threads(threads);
+            for table in [&table, &columns] {
+                let cx = Cx::train(0, 0);
+                let table = cx.track(table).unwrap();
+                let y = table.embedding(&positions, None).unwrap();
+                assert_eq!(y.detach().to_vec::<f32>().unwrap(), picked);
+                let grads = y.backward_from(grad.clone(), cx).unwrap();
+                assert_eq!(grads.wrt(&table).unwrap().to_vec::<f32>().unwrap(), sums);
+            }
         }
     }
 }

@@ -172,7 +172,7 @@ fn window(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], padding:
 
 /// Channels that fill several blocks of registers, leave tails or are alone; a row of the kernel as one stretch or as
 /// elements; a weight gradient summed by rows of the kernel.
-fn conv_cases() -> [ConvCase; 11] {
+fn conv_cases() -> [ConvCase; 12] {
     let even = |n: usize| [[n; 2]; 2];
     [
         (1, 1, [1, 1], [1, 1], window([1, 1], [1, 1], [1, 1], even(0))),
@@ -185,6 +185,8 @@ fn conv_cases() -> [ConvCase; 11] {
         (1, 1, [4, 20], [12, 11], window([2, 3], [2, 2], [2, 2], [[3, 1], [0, 2]])),
         (9, 1, [2, 2], [1, 40], window([1, 5], [1, 3], [1, 1], [[0, 0], [4, 0]])),
         (3, 1, [96, 80], [4, 4], window([3, 3], [1, 1], [1, 1], even(0))),
+        // One channel, all rows of the kernel at once.
+        (9, 1, [1, 20], [9, 8], window([3, 3], [2, 1], [2, 1], even(1))),
         // A kernel that lies wholly in the padding at some places.
         (2, 1, [3, 9], [3, 3], window([2, 2], [1, 2], [1, 1], even(3))),
     ]
@@ -277,6 +279,140 @@ fn pool_cases() -> Vec<([usize; 4], Parts)> {
         ([17, 2, 5, 9], Parts::Adaptive([4, 9])),
         ([2, 9, 3, 4], Parts::Adaptive([5, 6])),
     ]
+}
+
+/// Parts of the places of a convolution: in tiles, overlapping with a dilation and padding, and of unlike sizes.
+fn parts_of(places: [usize; 2]) -> Vec<Parts> {
+    let of = |window: Window| window.places(places).map(|places| Parts::Sliding { window, places });
+    let whole = [[0; 2]; 2];
+    let mut all = vec![Parts::Adaptive([2, 1])];
+    all.extend(of(window([2, 2], [2, 2], [1, 1], whole)));
+    all.extend(of(window([2, 3], [1, 2], [2, 1], [[1, 0], [1, 1]])));
+    all
+}
+
+#[test]
+fn conv_with_max_pool_is_the_composed_convolution_and_then_the_composed_pooling() {
+    let mut met = 0;
+    for dtype in [DType::F64, DType::F32] {
+        for (n, (batch, groups, [ins, outs], size, window)) in conv_cases().into_iter().enumerate() {
+            let output = window.places(size).unwrap();
+            for (p, parts) in parts_of(output).into_iter().enumerate() {
+                let args = ConvArgs {
+                    x: image([batch, groups * ins, size[0], size[1]], dtype, "x", p % 2 == 0),
+                    weight: random(
+                        &[groups * outs, ins, window.kernel[0], window.kernel[1]],
+                        dtype,
+                        "weight",
+                    ),
+                    bias: (n % 3 != 2).then(|| random(&[groups * outs], dtype, "bias")),
+                    window,
+                    groups,
+                    output,
+                    // The last is not done in the same pass.
+                    activation: [None, Some(UnaryKind::Relu), Some(UnaryKind::Tanh)][(n + p) % 3]
+                        .map(Unary::new),
+                };
+                let what = format!("conv with max pool, case {n}, {dtype}, parts {p}");
+                let cpu = Device::cpu();
+                let (y, saved) = cpu.conv().conv_max_pool(&args, &parts, true).unwrap();
+                let (x, conv_saved) = Composed.conv(&args, true).unwrap();
+                let pool = PoolArgs { x, kind: PoolKind::Max, parts };
+                let (wanted, pool_saved) = Composed.pool(&pool, true).unwrap();
+                assert_close(&what, &y, &wanted);
+                let inferred = cpu.conv().conv_max_pool(&args, &parts, false).unwrap();
+                assert!(inferred.1.is_none());
+                assert_eq!(inferred.0.host().unwrap(), y.host().unwrap(), "{what}: the same bits");
+                let needs =
+                    [[true; 3], [true, false, false], [false, true, true], [false, false, true]][n % 4];
+                let [rows, columns] = parts.counts();
+                let grad = image([batch, groups * outs, rows, columns], dtype, "grad", p % 2 == 1);
+                let found = cpu
+                    .conv()
+                    .conv_max_pool_backward(&args, &parts, saved.unwrap(), grad.clone(), &needs)
+                    .unwrap();
+                let grad = Composed.pool_backward(&pool, pool_saved.unwrap(), grad).unwrap();
+                let wanted = Composed.conv_backward(&args, conv_saved.unwrap(), grad, &needs).unwrap();
+                for (i, need) in needs.into_iter().enumerate() {
+                    if need && (i < 2 || args.bias.is_some()) {
+                        both_close(&format!("{what}, gradient {i}"), &found[i], &wanted[i]);
+                        met += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(met > 80, "{met} gradients");
+}
+
+/// NaN is the largest, and gets the gradient; of equal ones the first does; what a relu stops gets none.
+#[test]
+fn maxima_of_a_convolution_follow_the_conventions_of_max_pool() {
+    for dtype in [DType::F64, DType::F32] {
+        let x = [1.0, f64::NAN, 3.0, 3.0, -2.0, -1.0, f64::NEG_INFINITY, -5.0];
+        let args = ConvArgs {
+            x: Tensor::new(&x, &[1, 1, 1, 8]).unwrap().to_dtype(dtype).unwrap(),
+            weight: Tensor::full(1.0, &[1, 1, 1, 1], dtype, &Device::cpu()).unwrap(),
+            bias: None,
+            window: window([1, 1], [1, 1], [1, 1], [[0; 2]; 2]),
+            groups: 1,
+            output: [1, 8],
+            activation: Some(Unary::new(UnaryKind::Relu)),
+        };
+        let cpu = Device::cpu();
+        let parts = Parts::Adaptive([1, 4]);
+        let (y, saved) = cpu.conv().conv_max_pool(&args, &parts, true).unwrap();
+        let values = y.to_f64_vec().unwrap();
+        assert!(values[0].is_nan() && values[1..] == [3.0, 0.0, 0.0], "{values:?}");
+        let grad = Tensor::full(2.0, &[1, 1, 1, 4], dtype, &cpu).unwrap();
+        let needs = [true, false, false];
+        let [dx, ..] =
+            cpu.conv().conv_max_pool_backward(&args, &parts, saved.unwrap(), grad, &needs).unwrap();
+        let slopes = dx.unwrap().to_f64_vec().unwrap();
+        assert!(slopes[1].is_nan() && slopes[0] == 0.0, "{slopes:?}");
+        assert_eq!(slopes[2..], [2.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    }
+}
+
+#[test]
+fn conv_transpose_is_the_composed_one() {
+    for dtype in [DType::F64, DType::F32] {
+        for (n, (batch, groups, [ins, outs], size, window)) in conv_cases().into_iter().enumerate() {
+            for channels_last in [false, true] {
+                let places = window.places(size).unwrap();
+                let args = ConvArgs {
+                    x: image([batch, groups * outs, places[0], places[1]], dtype, "x", channels_last),
+                    weight: random(
+                        &[groups * outs, ins, window.kernel[0], window.kernel[1]],
+                        dtype,
+                        "weight",
+                    ),
+                    bias: (n % 3 != 2).then(|| random(&[groups * ins], dtype, "bias")),
+                    window,
+                    groups,
+                    output: size,
+                    activation: [None, Some(UnaryKind::Relu), Some(UnaryKind::Tanh)][n % 3].map(Unary::new),
+                };
+                let what = format!("transpose, case {n}, {dtype}, channels last {channels_last}");
+                let cpu = Device::cpu();
+                let (y, saved) = cpu.conv().conv_transpose(&args, true).unwrap();
+                let (wanted, wanted_saved) = Composed.conv_transpose(&args, true).unwrap();
+                assert_close(&what, &y, &wanted);
+                let needs =
+                    [[true; 3], [true, false, false], [false, true, true], [false, false, true]][n % 4];
+                let grad = image([batch, groups * ins, size[0], size[1]], dtype, "grad", !channels_last);
+                let found =
+                    cpu.conv().conv_transpose_backward(&args, saved.unwrap(), grad.clone(), &needs).unwrap();
+                let wanted =
+                    Composed.conv_transpose_backward(&args, wanted_saved.unwrap(), grad, &needs).unwrap();
+                for (i, need) in needs.into_iter().enumerate() {
+                    if need && (i < 2 || args.bias.is_some()) {
+                        both_close(&format!("{what}, gradient {i}"), &found[i], &wanted[i]);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The same numbers, NaN included.

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use forge_core::nn::{Activation, Flatten, Init, Module, Sequential};
 use forge_core::nn::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, GlobalPool, MaxPool1d, MaxPool2d,
 };
 use forge_core::nn::{BatchNorm, Conv1d, Conv2d, ConvTranspose2d, GroupNorm, LayerNorm, ResidualBlock};
-use forge_core::nn::{Init, Module};
 use forge_core::ops::{ConvOptions, ConvTransposeOptions, Padding, PoolOptions};
 use forge_core::optim::{Optimizer, Sgd};
 use forge_core::{Cx, Parameters, Result, Tensor, checkpoint};
@@ -217,4 +217,49 @@ fn layers_that_cannot_be_say_why() {
         say(BatchNorm::new(&init, 4).unwrap().forward(&Cx::infer(), &x).map(drop)),
         "batch_norm_by: weight is [4], not [3], for [2, 3]"
     );
+}
+
+/// Convolution, activation and max-pooling become one node when a `Sequential` is built, whatever the order, with the
+/// result and the gradients of the layers one after the other.
+#[test]
+fn a_sequential_that_fuses_gives_what_its_layers_give() {
+    let init = Init::new(3);
+    let conv = || Conv2d::new(&init, 2, 5, [3, 3], ConvOptions::default()).unwrap();
+    let pool = || MaxPool2d::new(PoolOptions { stride: [1, 2], ..PoolOptions::new([2, 2]) });
+    let numbers: Vec<f32> = (0..2 * 2 * 81).map(|i| ((i * 37 % 101) as f32 - 50.0) / 25.0).collect();
+    let x = Tensor::new(&numbers, &[2, 2, 9, 9]).unwrap();
+    let layers: [Vec<Box<dyn Module>>; 4] = [
+        vec![Box::new(conv()), Box::new(pool())],
+        vec![Box::new(conv()), Box::new(Activation::relu()), Box::new(pool())],
+        vec![Box::new(conv()), Box::new(pool()), Box::new(Activation::tanh())],
+        vec![Box::new(conv()), Box::new(pool()), Box::new(pool()), Box::new(Activation::relu())],
+    ];
+    let fused = [
+        Sequential::new().with("c", conv()).with("p", pool()),
+        Sequential::new().with("c", conv()).with("r", Activation::relu()).with("p", pool()),
+        Sequential::new().with("c", conv()).with("p", pool()).with("t", Activation::tanh()),
+        Sequential::new()
+            .with("c", conv())
+            .with("p", pool())
+            .with("q", pool())
+            .with("r", Activation::relu())
+            .with("f", Flatten),
+    ];
+    let pooled = "conv2d(2 → 5, kernel [3, 3], stride [1, 1]) → max_pool2d(kernel [2, 2], stride [1, 2])";
+    assert_eq!(fused[0].describe(), pooled);
+    for (layers, fused) in layers.iter().zip(&fused) {
+        let what = fused.describe();
+        let run = |forward: &dyn Fn(&Cx, &Tensor) -> Result<Tensor>| {
+            let cx = Cx::train(0, 0);
+            let x = cx.track(&x).unwrap();
+            let y = Flatten.forward(&cx, &forward(&cx, &x).unwrap()).unwrap();
+            let loss = y.square().unwrap().sum_all().unwrap();
+            let grads = loss.backward(cx).unwrap();
+            (y.detach(), grads.wrt(&x).unwrap().clone())
+        };
+        let one_by_one = run(&|cx, x| layers.iter().try_fold(x.clone(), |y, layer| layer.forward(cx, &y)));
+        let at_once = run(&|cx, x| fused.forward(cx, x));
+        assert_close(&what, &at_once.0, &one_by_one.0);
+        assert_close(&format!("{what}: gradient"), &at_once.1, &one_by_one.1);
+    }
 }

@@ -45,7 +45,8 @@ thread_local! {
 }
 
 /// Parts of the names of operations that a family does, of which the CPU has its own.
-const OF_FAMILIES: [&str; 6] = ["conv", "gru", "lstm", "norm", "pool", "softmax"];
+const OF_FAMILIES: [&str; 8] =
+    ["attention", "conv", "cross_entropy", "gru", "lstm", "norm", "pool", "softmax"];
 
 /// Runs on the CPU; of an operation that a family does, also on a device whose families are composed of primitives.
 fn on_each_device(operation: &Operation, run: impl Fn()) {

@@ -3,6 +3,7 @@ use super::tape::{Tape, accumulate};
 use super::{Param, ParamId};
 use crate::backend::Shared;
 use crate::{Error, Result, Tensor, profile};
+use std::cell::RefCell;
 
 /// Gradients by parameter and by tracked input.
 ///
@@ -67,10 +68,16 @@ impl Grads {
         if self.updates.is_empty() {
             return Ok(());
         }
-        model.visit_mut(&mut String::new(), &mut |name, param| match self.update_of(param) {
+        // One string serves every step of this thread.
+        thread_local!(static NAME: RefCell<String> = const { RefCell::new(String::new()) });
+        let mut name = NAME.take();
+        name.clear();
+        let written = model.visit_mut(&mut name, &mut |name, param| match self.update_of(param) {
             Some(value) => param.set(value).map_err(|e| e.within(name)),
             None => Ok(()),
-        })
+        });
+        NAME.set(name);
+        written
     }
 
     /// Adds the gradients of a later pass over the same model: gradient accumulation. Gradients by input

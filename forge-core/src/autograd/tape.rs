@@ -62,12 +62,28 @@ impl Incoming<'_> {
         self.0[i].take()
     }
 
+    /// Sends the gradient of result `i` on to operand `to` as it is.
+    #[inline]
+    pub(crate) fn pass(&mut self, i: usize, outgoing: &mut Outgoing<'_>, to: usize) -> Result<()> {
+        let slot = match outgoing.operands[to] {
+            UNTRACKED => return Ok(()),
+            slot => &mut outgoing.slots[slot as usize],
+        };
+        match (&slot, self.0[i].take()) {
+            (None, gradient) => *slot = gradient,
+            (Some(_), Some(gradient)) => accumulate(slot, gradient)?,
+            (Some(_), None) => {}
+        }
+        Ok(())
+    }
+
     /// The gradient of the only result.
     ///
     /// See [`Backward`].
     ///
     /// # Errors
     /// When no gradient has arrived.
+    #[inline]
     pub fn one(mut self) -> Result<Tensor> {
         self.take(0).ok_or_else(|| Error::other("backward was called without a gradient"))
     }
@@ -98,6 +114,7 @@ impl Outgoing<'_> {
     ///
     /// # Errors
     /// When the device fails, or an earlier gradient of the operand has another shape.
+    #[inline]
     pub fn send(&mut self, i: usize, gradient: Tensor) -> Result<()> {
         match self.operands[i] {
             UNTRACKED => Ok(()),
@@ -107,6 +124,7 @@ impl Outgoing<'_> {
 }
 
 /// Adds a gradient to a sum: in place only where nobody else holds it.
+#[inline]
 pub(super) fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) -> Result<()> {
     match sum {
         None => *sum = Some(gradient),

@@ -80,6 +80,7 @@
 //!
 //! An operation of one's own, with a derivative of one's own, needs no backend: see [`ops::custom`](crate::ops::custom).
 
+mod aligned;
 mod composed;
 mod cpu;
 mod elementwise;
@@ -88,6 +89,7 @@ pub mod reference;
 mod scalar;
 mod shared;
 
+pub use aligned::Aligned;
 pub use composed::Composed;
 pub use cpu::{Cpu, set_threads, simd_level, threads};
 pub use elementwise::{Binary, Keep, Unary, UnaryKind};
@@ -115,8 +117,10 @@ use std::fmt::Debug;
 /// ```
 #[derive(Debug)]
 pub enum Memory {
-    /// Elements in host memory.
+    /// Elements in host memory, as the host gave them.
     Host(Host),
+    /// Elements in host memory, from a cache line on.
+    Aligned(Aligned),
     /// Elements elsewhere, known to their backend only.
     Device(Box<dyn DeviceMemory>),
 }
@@ -126,6 +130,7 @@ impl Memory {
     pub fn dtype(&self) -> DType {
         match self {
             Memory::Host(host) => host.dtype(),
+            Memory::Aligned(elements) => elements.dtype(),
             Memory::Device(memory) => memory.dtype(),
         }
     }
@@ -134,6 +139,7 @@ impl Memory {
     pub fn len(&self) -> usize {
         match self {
             Memory::Host(host) => host.len(),
+            Memory::Aligned(elements) => elements.len(),
             Memory::Device(memory) => memory.len(),
         }
     }

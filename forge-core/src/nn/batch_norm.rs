@@ -1,5 +1,5 @@
 use super::{Init, Initial, Module};
-use crate::{Cx, Error, Mode, Param, Result, Tensor, parameters};
+use crate::{Cx, DType, Error, Mode, Param, Result, Tensor, parameters};
 
 /// Each channel of `[batch, channels, …]` set to mean 0 and variance 1, then scaled and shifted: PyTorch's `BatchNorm1d`
 /// and `BatchNorm2d`. Ioffe and Szegedy, ICML 2015.
@@ -82,10 +82,10 @@ impl BatchNorm {
 
     /// Asks for running statistics that have moved towards those of a batch with `count` elements a channel.
     fn track(&self, cx: &Cx, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
-        let batches = cx.param(&self.num_batches_tracked).to_vec::<i64>()?.iter().sum::<i64>() + 1;
-        let counter = Tensor::from_vec(vec![batches], &[], mean.device())?;
+        let batches = cx.param(&self.num_batches_tracked).item()? + 1.0;
+        let counter = Tensor::full(batches, &[], DType::I64, mean.device())?;
         cx.update(&self.num_batches_tracked, &counter)?;
-        let share = self.momentum.unwrap_or(1.0 / batches as f64);
+        let share = self.momentum.unwrap_or(1.0 / batches);
         let unbiased = variance.mul_scalar(count as f64 / (count as f64 - 1.0))?;
         for (running, found) in [(&self.running_mean, mean), (&self.running_var, &unbiased)] {
             let moved = (cx.param(running).mul_scalar(1.0 - share)? + found.mul_scalar(share)?)?;

@@ -1,5 +1,5 @@
 use super::{Init, Module, Tail};
-use crate::ops::{self, ConvOptions};
+use crate::ops::{self, ConvOptions, PoolOptions};
 use crate::{Cx, Error, Param, Result, Tensor, parameters};
 
 /// A convolution over `D` dimensions: [`Conv1d`] or [`Conv2d`].
@@ -30,6 +30,8 @@ pub struct Conv<const D: usize> {
     weight: Param,
     bias: Option<Param>,
     options: ConvOptions<D>,
+    /// Maxima of the result are taken in the same pass.
+    pool: Option<PoolOptions<D>>,
 }
 
 /// A convolution over a sequence, `[batch, channels, length]`.
@@ -73,6 +75,7 @@ impl<const D: usize> Conv<D> {
             weight: init.uniform("weight", &shape, bound)?,
             bias: Some(init.uniform("bias", &[out_channels], bound)?),
             options,
+            pool: None,
         })
     }
 
@@ -83,28 +86,57 @@ impl<const D: usize> Conv<D> {
     }
 }
 
+/// A layer over `D` dimensions that takes over a max-pooling of as many.
+trait Pooled<const D: usize> {
+    /// The pooling, if the tail is one.
+    fn pooling(tail: Tail) -> Option<PoolOptions<D>>;
+}
+
+impl Pooled<1> for Conv1d {
+    fn pooling(tail: Tail) -> Option<PoolOptions<1>> {
+        if let Tail::MaxPool1d(options) = tail { Some(options) } else { None }
+    }
+}
+
+impl Pooled<2> for Conv2d {
+    fn pooling(tail: Tail) -> Option<PoolOptions<2>> {
+        if let Tail::MaxPool2d(options) = tail { Some(options) } else { None }
+    }
+}
+
 impl<const D: usize> Module for Conv<D>
 where
-    Conv<D>: crate::Parameters,
+    Conv<D>: crate::Parameters + Pooled<D>,
 {
     /// `[batch, in channels, …] → [batch, out channels, …]`
     fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
-        let bias = self.bias.as_ref().map(|b| cx.param(b));
-        let op = if D == 1 { "conv1d" } else { "conv2d" };
-        ops::convolve(op, x, &cx.param(&self.weight), bias.as_ref(), &self.options)
+        let (weight, bias) = (cx.param(&self.weight), self.bias.as_ref().map(|b| cx.param(b)));
+        let [op, pool] = if D == 1 { ["conv1d", "max_pool1d"] } else { ["conv2d", "max_pool2d"] };
+        match &self.pool {
+            None => ops::convolve(op, x, &weight, bias.as_ref(), &self.options),
+            Some(of) => ops::convolve_max_pool([op, pool], x, &weight, bias.as_ref(), &self.options, of),
+        }
     }
 
+    /// An activation, then a max-pooling; nothing goes before what is already there.
     fn fuse(&mut self, tail: Tail) -> bool {
+        if self.pool.is_some() {
+            return false;
+        }
+        self.pool = Self::pooling(tail);
         let op = tail.by_result().filter(|_| self.options.activation.is_none());
         self.options.activation = self.options.activation.or(op);
-        op.is_some()
+        op.is_some() || self.pool.is_some()
     }
 
     fn describe(&self) -> String {
         let shape = self.weight.shape();
         let (inputs, out) = (shape[1] * self.options.groups, shape[0]);
         let activation = self.options.activation.map_or(String::new(), |op| format!(" → {}", op.kind.name()));
+        let pool = self.pool.as_ref().map_or(String::new(), |pool| {
+            format!(" → max_pool{D}d(kernel {:?}, stride {:?})", pool.kernel, pool.stride)
+        });
         let stride = self.options.stride;
-        format!("conv{D}d({inputs} → {out}, kernel {:?}, stride {stride:?}){activation}", &shape[2..])
+        format!("conv{D}d({inputs} → {out}, kernel {:?}, stride {stride:?}){activation}{pool}", &shape[2..])
     }
 }

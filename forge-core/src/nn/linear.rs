@@ -17,9 +17,9 @@ use crate::{Cx, Param, Result, Tensor, parameters};
 #[derive(Debug)]
 pub struct Linear {
     /// `[out_features, in_features]`
-    weight: Param,
+    pub(in crate::nn) weight: Param,
     /// `[out_features]`
-    bias: Param,
+    pub(in crate::nn) bias: Param,
     /// Done in the same pass.
     activation: Option<Unary>,
 }

@@ -48,6 +48,7 @@ pub use sequential::Sequential;
 pub use transformer::{MultiHeadAttention, PositionalEncoding, TransformerEncoder, TransformerEncoderLayer};
 
 use crate::backend::{Keep, Unary};
+use crate::ops::PoolOptions;
 use crate::{Cx, Parameters, Result, Tensor};
 
 /// A layer or model of one input and one output.
@@ -126,6 +127,10 @@ pub trait Module: Parameters + Send + Sync {
 pub enum Tail {
     /// An elementwise function.
     Elementwise(Unary),
+    /// The largest element under a kernel that slides over `[batch, channels, length]`.
+    MaxPool1d(PoolOptions<1>),
+    /// The largest element under a kernel that slides over `[batch, channels, height, width]`.
+    MaxPool2d(PoolOptions<2>),
     /// Only the last time step is used.
     LastStep,
 }

@@ -1,4 +1,4 @@
-use super::Module;
+use super::{Module, Tail};
 use crate::backend::PoolKind;
 use crate::ops::{self, PoolOptions};
 use crate::{Cx, Result, Tensor, parameters};
@@ -51,6 +51,18 @@ parameters!(MaxPool<2> {});
 parameters!(AvgPool<1> {});
 parameters!(AvgPool<2> {});
 
+impl From<PoolOptions<1>> for Tail {
+    fn from(options: PoolOptions<1>) -> Self {
+        Tail::MaxPool1d(options)
+    }
+}
+
+impl From<PoolOptions<2>> for Tail {
+    fn from(options: PoolOptions<2>) -> Self {
+        Tail::MaxPool2d(options)
+    }
+}
+
 impl<const D: usize> MaxPool<D> {
     /// A layer with these settings.
     pub fn new(options: PoolOptions<D>) -> Self {
@@ -68,11 +80,16 @@ impl<const D: usize> AvgPool<D> {
 impl<const D: usize> Module for MaxPool<D>
 where
     MaxPool<D>: crate::Parameters,
+    PoolOptions<D>: Into<Tail>,
 {
     /// `[batch, channels, …] → [batch, channels, …]`
     fn forward(&self, _cx: &Cx, x: &Tensor) -> Result<Tensor> {
         let op = if D == 1 { "max_pool1d" } else { "max_pool2d" };
         ops::slide(op, x, PoolKind::Max, &self.0)
+    }
+
+    fn tail(&self) -> Option<Tail> {
+        Some(self.0.into())
     }
 
     fn describe(&self) -> String {

@@ -31,8 +31,8 @@ impl Sequential {
 
     /// One more layer. A name that is already there gets a number: `linear`, `linear_2`.
     ///
-    /// An activation, and the choice of the last time step, become part of the layer before them where that can do both
-    /// in one pass over memory: see [`Module::fuse`].
+    /// An activation, a max-pooling, and the choice of the last time step become part of the layer before them where that
+    /// can do both in one pass over memory: see [`Module::fuse`].
     pub fn with(mut self, name: &str, layer: impl Module + 'static) -> Self {
         if let (Some(tail), Some((_, before))) = (layer.tail(), self.layers.last_mut())
             && before.fuse(tail)

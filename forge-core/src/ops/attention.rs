@@ -113,14 +113,15 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, how: &Attend) -> Result<Ten
         scale: how.scale.unwrap_or(1.0 / (dim as f64).sqrt()),
         dropout: how.dropout.filter(|(rate, _)| *rate > 0.0),
     };
-    let operands: Vec<&Tensor> = [q, k, v].into_iter().chain(&mask).collect();
+    let operands = [q, k, v, mask.as_ref().unwrap_or(v)];
+    let operands = &operands[..if mask.is_some() { 4 } else { 3 }];
     let keep = operands.iter().any(|t| t.is_tracked());
     let (out, saved) = q.device().attention().attention(&args, keep)?;
     let Some(saved) = saved else {
-        profile::done(OP, &operands, std::slice::from_ref(&out));
+        profile::done(OP, operands, std::slice::from_ref(&out));
         return Ok(out);
     };
-    let [out] = record(OP, &operands, [out], |_| AttentionBackward { args, saved })?;
+    let [out] = record(OP, operands, [out], |_| AttentionBackward { args, saved })?;
     Ok(out)
 }
 
@@ -211,7 +212,7 @@ fn samples() -> Vec<Sample> {
         Sample {
             name: "a mask of integers".into(),
             run: Box::new(|x| {
-                let mask = Some(Tensor::new(&[1i64, 0, 2], &[3])?);
+                let mask = Some(Tensor::new(&[1i64, 0, 2], &[3])?.to_device(x[0].device())?);
                 Ok(vec![attention(&x[0], &x[1], &x[2], &Attend { mask, ..Attend::default() })?])
             }),
             values: Box::new(move |r| Ok(vec![hidden_key(r)])),

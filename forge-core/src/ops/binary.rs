@@ -23,7 +23,10 @@ struct SumBackward {
 }
 
 impl Backward for SumBackward {
-    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+    fn backward(self, mut incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        if !outgoing.wants(1) && self.shapes.is_none() {
+            return incoming.pass(0, outgoing, 0);
+        }
         let g = incoming.one()?;
         let to = |g: Tensor, side: usize| match &self.shapes {
             Some(shapes) => g.into_sum_to(&shapes[side]),

@@ -1,9 +1,10 @@
 //! `conv1d` and `conv2d`: convolutions, with bias and activation as one node of the tape.
 
 use super::image::{check_count, check_positive, check_rank, lower, raise, rows_and_columns};
+use super::pool::PoolOptions;
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
-use crate::backend::{Conv, ConvArgs, Saved, Unary, UnaryKind, Window, reference};
+use crate::backend::{ConvArgs, Parts, Saved, Unary, UnaryKind, Window, reference};
 use crate::profile::{self, Call, bilinear, count};
 use crate::{Error, Result, Tensor};
 
@@ -65,7 +66,7 @@ impl<const D: usize> Default for ConvOptions<D> {
 
 impl<const D: usize> ConvOptions<D> {
     /// The window of a kernel of these sizes.
-    fn window(&self, op: &'static str, kernel: [usize; D]) -> Result<Window> {
+    pub(super) fn window(&self, op: &'static str, kernel: [usize; D]) -> Result<Window> {
         check_positive(op, "kernel", kernel)?;
         check_positive(op, "stride", self.stride)?;
         check_positive(op, "dilation", self.dilation)?;
@@ -94,11 +95,18 @@ impl<const D: usize> ConvOptions<D> {
     }
 }
 
-/// What the backward of a convolution or a transpose keeps: one of `Conv`'s backward methods, and what it takes.
-pub struct ConvBackward<const D: usize> {
-    pub args: ConvArgs,
-    pub saved: Saved,
-    pub transposed: bool,
+/// Which of the family's methods.
+enum ConvKind {
+    Plain,
+    MaxPool(Parts),
+    Transposed,
+}
+
+/// What the backward of each kind keeps.
+struct ConvBackward<const D: usize> {
+    args: ConvArgs,
+    saved: Saved,
+    kind: ConvKind,
 }
 
 impl<const D: usize> Backward for ConvBackward<D> {
@@ -107,8 +115,12 @@ impl<const D: usize> Backward for ConvBackward<D> {
         let with_bias = self.args.bias.is_some();
         let needs = std::array::from_fn(|i| (i < 2 || with_bias) && outgoing.wants(i));
         let device = grad.device().clone();
-        let backward = if self.transposed { Conv::conv_transpose_backward } else { Conv::conv_backward };
-        let grads = backward(device.conv(), &self.args, self.saved, grad, &needs)?;
+        let (conv, args, saved) = (device.conv(), &self.args, self.saved);
+        let grads = match &self.kind {
+            ConvKind::Plain => conv.conv_backward(args, saved, grad, &needs)?,
+            ConvKind::MaxPool(parts) => conv.conv_max_pool_backward(args, parts, saved, grad, &needs)?,
+            ConvKind::Transposed => conv.conv_transpose_backward(args, saved, grad, &needs)?,
+        };
         for (i, grad) in grads.into_iter().enumerate() {
             if let (Some(grad), true) = (grad, needs[i]) {
                 outgoing.send(i, if i < 2 { lower::<D>(grad)? } else { grad })?;
@@ -163,15 +175,14 @@ pub fn check_operands<const D: usize>(
     }
 }
 
-/// `op` names it in errors.
-pub fn convolve<const D: usize>(
+/// The operands of a convolution, untracked; `op` names it in errors.
+fn arguments<const D: usize>(
     op: &'static str,
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
     options: &ConvOptions<D>,
-) -> Result<Tensor> {
-    let _operation = profile::operation(op, options.activation.map(|a| a.kind.name()));
+) -> Result<ConvArgs> {
     check_operands::<D>(op, [x, weight], bias, options.groups, false)?;
     let kernel = std::array::from_fn(|d| weight.shape()[2 + d]);
     let window = options.window(op, kernel)?;
@@ -191,7 +202,7 @@ pub fn convolve<const D: usize>(
     let [height, width] = window.padded(image);
     check_count(op, &[x.shape()[0], x.shape()[1], height, width])?;
     check_count(op, &[x.shape()[0], weight.shape()[0], output[0], output[1]])?;
-    let args = ConvArgs {
+    Ok(ConvArgs {
         x: raise(&x.detach())?,
         weight: raise(&weight.detach())?,
         bias: bias.map(Tensor::detach),
@@ -199,24 +210,85 @@ pub fn convolve<const D: usize>(
         groups: options.groups,
         output,
         activation: options.activation,
-    };
-    let operands: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
+    })
+}
+
+/// What runs on the operands x, weight and bias, and its node of the tape.
+fn run<const D: usize>(
+    op: &'static str,
+    [x, weight]: [&Tensor; 2],
+    bias: Option<&Tensor>,
+    args: ConvArgs,
+    kind: ConvKind,
+) -> Result<Tensor> {
+    let operands = [x, weight, bias.unwrap_or(weight)];
+    let operands = &operands[..2 + usize::from(bias.is_some())];
     let keep = operands.iter().any(|t| t.is_tracked());
-    let (y, saved) = x.device().conv().conv(&args, keep)?;
+    let conv = x.device().conv();
+    let (y, saved) = match &kind {
+        ConvKind::Plain => conv.conv(&args, keep)?,
+        ConvKind::MaxPool(parts) => conv.conv_max_pool(&args, parts, keep)?,
+        ConvKind::Transposed => conv.conv_transpose(&args, keep)?,
+    };
     let y = lower::<D>(y)?;
     let Some(saved) = saved else {
-        profile::done(op, &operands, std::slice::from_ref(&y));
+        profile::done(op, operands, std::slice::from_ref(&y));
         return Ok(y);
     };
-    let backward = ConvBackward::<D> { args, saved, transposed: false };
-    let [y] = record(op, &operands, [y], |_| backward)?;
+    let [y] = record(op, operands, [y], |_| ConvBackward::<D> { args, saved, kind })?;
     Ok(y)
 }
 
-/// Two for each element of the result and of the part of the weight that makes its channel; padding counts.
+/// `op` names it in errors.
+pub fn convolve<const D: usize>(
+    op: &'static str,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    options: &ConvOptions<D>,
+) -> Result<Tensor> {
+    let _operation = profile::operation(op, options.activation.map(|a| a.kind.name()));
+    let args = arguments(op, x, weight, bias, options)?;
+    run::<D>(op, [x, weight], bias, args, ConvKind::Plain)
+}
+
+/// Two for each element of the convolution, pooled or not, and of the part of the weight that makes its channel; padding
+/// counts.
 pub fn flops(call: &Call) -> [f64; 2] {
     let kernel = call.operand(1).get(1..).map_or(0.0, count);
-    bilinear(call, 2.0 * count(call.result(0)) * kernel)
+    bilinear(call, 2.0 * call.computed() * kernel)
+}
+
+/// The largest of each part of a convolution, as one node; `ops` name the two in errors.
+pub fn convolve_max_pool<const D: usize>(
+    ops: [&'static str; 2],
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    options: &ConvOptions<D>,
+    pool: &PoolOptions<D>,
+) -> Result<Tensor> {
+    let fused = match options.activation.map(|a| a.kind) {
+        None => "max_pool",
+        Some(UnaryKind::Relu) => "relu + max_pool",
+        Some(_) => "activation + max_pool",
+    };
+    let _operation = profile::operation(ops[0], Some(fused));
+    let args = arguments(ops[0], x, weight, bias, options)?;
+    let [rows, columns] = args.output;
+    profile::computes(&[x.shape()[0], weight.shape()[0], rows, columns]);
+    let parts = pool.parts(ops[1], args.output)?;
+    run::<D>(ops[0], [x, weight], bias, args, ConvKind::MaxPool(parts))
+}
+
+/// A transposed convolution of what [`check_operands`] found to fit.
+pub fn convolve_transposed(
+    op: &'static str,
+    operands: [&Tensor; 2],
+    bias: Option<&Tensor>,
+    args: ConvArgs,
+) -> Result<Tensor> {
+    run::<2>(op, operands, bias, args, ConvKind::Transposed)
 }
 
 impl Tensor {

@@ -1,9 +1,8 @@
 //! `conv_transpose2d`: the transpose of a convolution as a linear map, with bias and activation as one node of the tape.
 
-use super::conv::{ConvBackward, check_operands};
+use super::conv::{check_operands, convolve_transposed};
 use super::image::{check_count, check_positive};
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
-use crate::autograd::record;
 use crate::backend::{ConvArgs, Unary, UnaryKind, Window, reference};
 use crate::profile::{self, Call, bilinear, count};
 use crate::{Error, Result, Tensor};
@@ -115,16 +114,7 @@ impl Tensor {
             output,
             activation: options.activation,
         };
-        let operands: Vec<&Tensor> = [self, weight].into_iter().chain(bias).collect();
-        let keep = operands.iter().any(|t| t.is_tracked());
-        let (y, saved) = self.device().conv().conv_transpose(&args, keep)?;
-        let Some(saved) = saved else {
-            profile::done(OP, &operands, std::slice::from_ref(&y));
-            return Ok(y);
-        };
-        let backward = ConvBackward::<2> { args, saved, transposed: true };
-        let [y] = record(OP, &operands, [y], |_| backward)?;
-        Ok(y)
+        convolve_transposed(OP, [self, weight], bias, args)
     }
 }
 

@@ -86,9 +86,9 @@ impl Tensor {
         let logits = in_rows(OP, self)?;
         check_weight(OP, &logits, weight.as_ref())?;
         let shares;
-        let (targets, operands) = if target.dtype() == DType::I64 {
+        let (targets, operands): (_, &[&Tensor]) = if target.dtype() == DType::I64 {
             let index = classes(OP, self, target)?;
-            (Targets::Classes { index, ignore: *ignore }, vec![&logits])
+            (Targets::Classes { index, ignore: *ignore }, &[&logits])
         } else {
             self.check_alike(OP, target)?;
             if target.shape() != self.shape() {
@@ -98,17 +98,17 @@ impl Tensor {
                 ));
             }
             shares = in_rows(OP, target)?;
-            (Targets::Shares(shares.detach()), vec![&logits, &shares])
+            (Targets::Shares(shares.detach()), &[&logits, &shares])
         };
         let weight = weight.as_ref().map(Tensor::detach);
         let args = CrossEntropyArgs { logits: logits.detach(), targets, weight, smoothing: *smoothing };
         let keep = operands.iter().any(|t| t.is_tracked());
         let (loss, saved) = args.logits.device().loss().cross_entropy(&args, keep)?;
         let Some(saved) = saved else {
-            profile::done(OP, &operands, std::slice::from_ref(&loss));
+            profile::done(OP, operands, std::slice::from_ref(&loss));
             return Ok(loss);
         };
-        let [loss] = record(OP, &operands, [loss], |_| CrossEntropyBackward { args, saved })?;
+        let [loss] = record(OP, operands, [loss], |_| CrossEntropyBackward { args, saved })?;
         Ok(loss)
     }
 }
@@ -118,11 +118,13 @@ pub(super) fn in_rows(op: &'static str, x: &Tensor) -> Result<Tensor> {
     if x.rank() < 2 || x.count() == 0 {
         return Err(Error::shape(op, format!("logits of {:?}, not [batch, classes, …]", x.shape())));
     }
-    let classes = x.shape()[1];
-    let mut order: Vec<usize> = (0..x.rank()).filter(|&d| d != 1).collect();
-    order.push(1);
-    let rows = if x.rank() == 2 { x.clone() } else { x.permute(&order)? };
-    rows.reshape(&[x.count() / classes, classes])
+    if x.rank() == 2 {
+        return Ok(x.clone());
+    }
+    let (classes, mut order) = (x.shape()[1], *x.dims());
+    order.as_mut().iter_mut().enumerate().for_each(|(i, d)| *d = i);
+    order.as_mut()[1..].rotate_left(1);
+    x.permute(&order)?.reshape(&[x.count() / classes, classes])
 }
 
 /// The classes of `[batch, …]`, one for each row of `in_rows(x)`.
@@ -130,7 +132,9 @@ pub(super) fn classes(op: &'static str, x: &Tensor, target: &Tensor) -> Result<T
     if target.dtype() != DType::I64 {
         return Err(ErrorKind::DType { op, dtype: target.dtype(), hint: "classes are i64" }.into());
     }
-    let wanted = [&x.shape()[..1], &x.shape()[2..]].concat();
+    let mut wanted = *x.dims();
+    wanted.as_mut()[1..].rotate_left(1);
+    let wanted = &wanted[..x.rank() - 1];
     if target.shape() != wanted {
         return Err(Error::shape(
             op,
@@ -177,8 +181,9 @@ fn samples() -> Vec<Sample> {
     ];
     let build = move |(shape, target, weight, smoothing): Case, logits: Input| {
         let how = move |like: &Tensor| -> Result<ClassLoss> {
-            let weight =
-                (!weight.is_empty()).then(|| Tensor::new(weight, &[weight.len()])?.to_dtype(like.dtype()));
+            let weight = (!weight.is_empty()).then(|| {
+                Tensor::new(weight, &[weight.len()])?.to_dtype(like.dtype())?.to_device(like.device())
+            });
             Ok(ClassLoss { weight: weight.transpose()?, smoothing, ignore: Some(-7) })
         };
         let truth: Vec<Option<usize>> = target.iter().map(|&c| usize::try_from(c).ok()).collect();
@@ -189,7 +194,8 @@ fn samples() -> Vec<Sample> {
             inputs: vec![logits],
             checks: super::Checks::All,
             run: Box::new(move |x| {
-                Ok(vec![x[0].cross_entropy_with(&Tensor::new(target, &[target.len()])?, &how(&x[0])?)?])
+                let classes = Tensor::new(target, &[target.len()])?.to_device(x[0].device())?;
+                Ok(vec![x[0].cross_entropy_with(&classes, &how(&x[0])?)?])
             }),
             values: Box::new(move |r| {
                 Ok(vec![reference::cross_entropy(r, Truth::Classes(&truth), &all(), smoothing)])
@@ -215,7 +221,9 @@ fn samples() -> Vec<Sample> {
             format!("[3, 4] with shares, smoothing {smoothing}"),
             vec![Input::new(&[3, 4]), Input::within(&[3, 4], (0.1, 1.0))],
             |x| {
-                let weight = Tensor::new(&[0.5, 1.0, 2.0, 0.25], &[4])?.to_dtype(x[0].dtype())?;
+                let weight = Tensor::new(&[0.5, 1.0, 2.0, 0.25], &[4])?
+                    .to_dtype(x[0].dtype())?
+                    .to_device(x[0].device())?;
                 x[0].cross_entropy_with(&x[1], &ClassLoss { weight: Some(weight), smoothing, ignore: None })?
             },
             |r| reference::cross_entropy(r, Truth::Shares, &[0.5, 1.0, 2.0, 0.25], smoothing)
@@ -224,7 +232,7 @@ fn samples() -> Vec<Sample> {
     all.push(sample!(
         "classes in dimension 1 of three",
         vec![Input::new(&[2, 3, 2])],
-        |x| x[0].cross_entropy(&Tensor::new(&[0i64, 2, 1, 1], &[2, 2])?)?,
+        |x| x[0].cross_entropy(&Tensor::new(&[0i64, 2, 1, 1], &[2, 2])?.to_device(x[0].device())?)?,
         |r| {
             let rows = reference::reshape(&reference::permute(&r[0], &[0, 2, 1]), &[4, 3]);
             let truth = [Some(0), Some(2), Some(1), Some(1)];

@@ -59,8 +59,7 @@ impl Tensor {
         }
         let _operation = profile::operation("embedding", None);
         index.check_index("embedding", self)?;
-        let shape = Dims::new("embedding", &[index.shape(), &[width]].concat())?;
-        let count = index.count();
+        let (shape, count) = (index.dims().with_last("embedding", width)?, index.count());
         let index =
             index.detach().reshape(&[count, 1])?.expanded("embedding", Dims::filled(&[count, width]))?;
         let out = self.gathered("embedding", 0, &index)?.reshape(&shape)?;

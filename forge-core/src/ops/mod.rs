@@ -11,6 +11,7 @@ mod bce_with_logits;
 mod binary;
 mod concat;
 mod conv;
+mod conv_max_pool;
 mod conv_transpose;
 mod cross_entropy;
 mod cumsum;
@@ -71,7 +72,7 @@ pub use pool::PoolOptions;
 pub use sample::{Checks, ErrorSample, Input, Operation, Sample};
 pub(crate) use {
     adaptive_pool::{AVERAGE, adaptive},
-    conv::convolve,
+    conv::{convolve, convolve_max_pool},
     pool::slide,
 };
 
@@ -120,6 +121,7 @@ pub fn registry() -> Vec<Operation> {
         attention::OPERATION,
         bce_with_logits::OPERATION,
         concat::OPERATION,
+        conv_max_pool::OPERATION,
         conv_transpose::OPERATION,
         cross_entropy::OPERATION,
         cumsum::OPERATION,

@@ -3,7 +3,7 @@
 use super::sample::{ErrorSample, Input, Operation, Sample, sample};
 use crate::autograd::{Backward, Incoming, Outgoing, record};
 use crate::backend::reference;
-use crate::layout::{Dims, Layout};
+use crate::layout::Dims;
 use crate::{DType, Device, Error, ErrorKind, Result, Tensor, profile};
 
 struct MovingAverageBackward {
@@ -12,39 +12,79 @@ struct MovingAverageBackward {
 
 impl Backward for MovingAverageBackward {
     fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
-        let g = incoming.one()?;
-        let (time, around) = (g.shape()[1], self.kernel - 1);
-        let before = around / 2;
-        // The gradient of the padded sequence, which then folds onto the steps that were repeated.
-        let nothing = |n: usize| {
-            let shape = [g.shape()[0], n, g.shape()[2]];
-            Tensor::zeros(&shape, g.dtype(), g.device())
-        };
-        let wide = Tensor::concat(&[&nothing(around)?, &g, &nothing(around)?], 1)?;
-        let padded = window_means(&wide, self.kernel)?;
-        let first = padded.narrow(1, 0, before + 1)?.sum(&[1], true)?;
-        let grad = if time == 1 {
-            padded.sum(&[1], true)?
-        } else {
-            let last = padded.narrow(1, before + time - 1, around - before + 1)?.sum(&[1], true)?;
-            Tensor::concat(&[&first, &padded.narrow(1, before + 1, time - 2)?, &last], 1)?
-        };
-        outgoing.send(0, grad)
+        outgoing.send(0, folded(&incoming.one()?, self.kernel)?)
+    }
+}
+
+struct FoldedBackward {
+    kernel: usize,
+}
+
+impl Backward for FoldedBackward {
+    fn backward(self, incoming: Incoming<'_>, outgoing: &mut Outgoing<'_>) -> Result<()> {
+        outgoing.send(0, averaged(&incoming.one()?, self.kernel)?)
+    }
+}
+
+/// The moving average of an untracked `x`.
+fn averaged(x: &Tensor, kernel: usize) -> Result<Tensor> {
+    let (time, before) = (x.shape()[1], (kernel - 1) / 2);
+    let edge = |t: usize, n: usize| {
+        let mut shape = Dims::filled(x.shape());
+        shape.as_mut()[1] = n;
+        x.narrow(1, t, 1)?.expanded("moving_average", shape)
+    };
+    let padded = Tensor::concat(&[&edge(0, before)?, x, &edge(time - 1, kernel - 1 - before)?], 1)?;
+    window_means(&padded, kernel)
+}
+
+/// The gradient of an untracked sequence, given that of its moving average: what a linear map of the average is as one of
+/// the sequence.
+fn folded(g: &Tensor, kernel: usize) -> Result<Tensor> {
+    let (time, around) = (g.shape()[1], kernel - 1);
+    let before = around / 2;
+    // The gradient of the padded sequence, which then folds onto the steps that were repeated.
+    let nothing = |n: usize| {
+        let shape = [g.shape()[0], n, g.shape()[2]];
+        Tensor::zeros(&shape, g.dtype(), g.device())
+    };
+    let wide = Tensor::concat(&[&nothing(around)?, g, &nothing(around)?], 1)?;
+    let padded = window_means(&wide, kernel)?;
+    let first = padded.narrow(1, 0, before + 1)?.sum(&[1], true)?;
+    if time == 1 {
+        padded.sum(&[1], true)
+    } else {
+        let last = padded.narrow(1, before + time - 1, around - before + 1)?.sum(&[1], true)?;
+        Tensor::concat(&[&first, &padded.narrow(1, before + 1, time - 2)?, &last], 1)
     }
 }
 
 /// Means of `kernel` neighbours of dimension 1, which gets shorter by `kernel - 1`.
 fn window_means(x: &Tensor, kernel: usize) -> Result<Tensor> {
-    let mut shape = *x.dims();
-    shape.as_mut()[1] -= kernel - 1;
-    let device = x.device().clone();
-    let sum = Tensor::build(&device, x.dtype(), shape, |out| {
-        let part = |j: usize| x.layout().slice("moving_average", 1, j, shape[1], 1);
-        let all = Layout::contiguous(shape);
-        device.copy(x.view(part(0)?).arg(), out, &all)?;
-        (1..kernel).try_for_each(|j| device.accumulate(x.view(part(j)?).arg(), out, &all))
-    })?;
-    sum.mul_scalar(1.0 / kernel as f64)
+    // Sums of 1, 2, 4, … neighbours, each of two of the one before, and of those the ones that make up the kernel.
+    let (mut doubled, mut width, mut left) = (x.clone(), 1, kernel);
+    let mut sum: Option<(Tensor, usize)> = None;
+    loop {
+        if left % 2 == 1 {
+            sum = Some(match sum {
+                None => (doubled.clone(), width),
+                Some((sum, of)) => (neighbours(&sum, of, &doubled)?, of + width),
+            });
+        }
+        left /= 2;
+        if left == 0 {
+            break;
+        }
+        doubled = neighbours(&doubled, width, &doubled)?;
+        width *= 2;
+    }
+    sum.map_or(doubled, |(sum, _)| sum).mul_scalar(1.0 / kernel as f64)
+}
+
+/// Sums of `of` neighbours of dimension 1, each plus that of those which follow.
+fn neighbours(sums: &Tensor, of: usize, following: &Tensor) -> Result<Tensor> {
+    let steps = following.shape()[1] - of;
+    sums.narrow(1, 0, steps)? + following.narrow(1, of, steps)?
 }
 
 impl Tensor {
@@ -81,16 +121,16 @@ impl Tensor {
                 format!("a kernel of {kernel} over {time} time steps; both must be at least 1"),
             ));
         }
-        let before = (kernel - 1) / 2;
-        let x = self.detach();
-        let edge = |t: usize, n: usize| {
-            let mut shape = Dims::filled(self.shape());
-            shape.as_mut()[1] = n;
-            x.narrow(1, t, 1)?.expanded("moving_average", shape)
-        };
-        let padded = Tensor::concat(&[&edge(0, before)?, &x, &edge(time - 1, kernel - 1 - before)?], 1)?;
-        let out = window_means(&padded, kernel)?;
+        let out = averaged(&self.detach(), kernel)?;
         let [out] = record("moving_average", &[self], [out], |_| MovingAverageBackward { kernel })?;
+        Ok(out)
+    }
+
+    /// `[rows, time, 1]`, each row a linear map of the moving average of a sequence, as a linear map of the sequence itself:
+    /// Σ row · average(x) = Σ folded(row) · x.
+    pub(crate) fn over_average(&self, kernel: usize) -> Result<Tensor> {
+        let out = folded(&self.detach(), kernel)?;
+        let [out] = record("over_average", &[self], [out], |_| FoldedBackward { kernel })?;
         Ok(out)
     }
 }

@@ -89,14 +89,20 @@ fn normalise(
         eps,
         given: given.map(|g| g.map(Tensor::detach)),
     };
-    let operands: Vec<&Tensor> = [Some(x), weight, bias].into_iter().flatten().collect();
+    // Those that are there, in a list that needs no memory of its own.
+    let (mut operands, mut count) = ([x; 3], 1);
+    for part in [weight, bias].into_iter().flatten() {
+        operands[count] = part;
+        count += 1;
+    }
+    let operands = &operands[..count];
     let keep = operands.iter().any(|t| t.is_tracked());
     let (out, saved) = x.device().norm().norm(&args, keep)?;
     let Some(saved) = saved else {
-        profile::done(op, &operands, std::slice::from_ref(&out.y));
+        profile::done(op, operands, std::slice::from_ref(&out.y));
         return Ok(out);
     };
-    let [y] = record(op, &operands, [out.y], |_| NormBackward { args, saved })?;
+    let [y] = record(op, operands, [out.y], |_| NormBackward { args, saved })?;
     Ok(NormOut { y, ..out })
 }
 

@@ -91,7 +91,7 @@ impl<const D: usize> PoolOptions<D> {
             }
         }
         let parts = Parts::Sliding { window, places };
-        if (0..2).any(|d| parts.spans(d, image[d]).iter().any(|span| span.len == 0)) {
+        if (0..2).any(|d| parts.spans(d, image[d]).any(|span| span.len == 0)) {
             return Err(Error::shape(
                 op,
                 format!(
@@ -152,13 +152,16 @@ pub fn slide<const D: usize>(
     kind: PoolKind,
     options: &PoolOptions<D>,
 ) -> Result<Tensor> {
-    pool::<D>(op, x, kind, |image| {
-        let (window, places) = options.sliding(op, image)?;
-        Ok(Parts::Sliding { window, places })
-    })
+    pool::<D>(op, x, kind, |image| options.parts(op, image))
 }
 
 impl<const D: usize> PoolOptions<D> {
+    /// The parts of an image; `op` names it in errors.
+    pub(crate) fn parts(&self, op: &'static str, image: [usize; 2]) -> Result<Parts> {
+        let (window, places) = self.sliding(op, image)?;
+        Ok(Parts::Sliding { window, places })
+    }
+
     /// The mean that the settings say.
     pub(crate) fn average(&self) -> PoolKind {
         PoolKind::Average { count_padding: self.count_padding }
@@ -256,12 +259,20 @@ pub fn input(max: bool, shape: &[usize]) -> Input {
     Input::given(shape, &values)
 }
 
+impl PoolOptions<2> {
+    /// The largest elements by naive loops.
+    pub(super) fn oracle<S: Scalar>(&self, x: &Array<S>) -> Result<Array<S>> {
+        let (window, places) = self.sliding("pool", [x.shape[2], x.shape[3]])?;
+        Ok(reference::max_pool2d(x, &window, places))
+    }
+}
+
 fn oracle<S: Scalar>(max: bool, x: &Array<S>, options: &PoolOptions<2>) -> Result<Array<S>> {
+    if max {
+        return options.oracle(x);
+    }
     let (window, places) = options.sliding("pool", [x.shape[2], x.shape[3]])?;
-    Ok(match max {
-        true => reference::max_pool2d(x, &window, places),
-        false => reference::avg_pool2d(x, &window, places, options.count_padding),
-    })
+    Ok(reference::avg_pool2d(x, &window, places, options.count_padding))
 }
 
 fn sample2d(max: bool, input: Input, options: PoolOptions<2>) -> Sample {

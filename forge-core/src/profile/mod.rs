@@ -198,6 +198,14 @@ pub(crate) fn operation(name: &'static str, fused: Option<&'static str>) -> Scop
     }
 }
 
+/// The operation under way computes this many elements, of which its results keep fewer.
+#[inline(always)]
+pub(crate) fn computes(shape: &[usize]) {
+    if is_on() {
+        with(|recorder| recorder.computes(count(shape)));
+    }
+}
+
 /// Counts an operation that has its results, and gives the number to call [`derived`] with; 0 while nothing is recorded.
 /// What goes on a tape is counted there.
 #[inline(always)]
@@ -209,7 +217,8 @@ pub(crate) fn done(name: &'static str, operands: &[&Tensor], results: &[Tensor])
 fn counted(name: &'static str, operands: &[&Tensor], results: &[Tensor]) -> u32 {
     let entry = with(|recorder| {
         recorder.counts(name).then(|| {
-            let [forward, backward] = Call { operands, results }.work(ops::flops(name));
+            let [forward, backward] =
+                Call { operands, results, computed: recorder.computed() }.work(ops::flops(name));
             recorder.done(name, forward, backward)
         })
     });

@@ -45,6 +45,8 @@ struct Entry {
 struct Call {
     name: &'static str,
     fused: &'static str,
+    /// Elements that it computes, where its results do not tell.
+    computed: Option<f64>,
 }
 
 pub struct Recorder {
@@ -65,7 +67,7 @@ pub struct Recorder {
 static NEXT_ENTRY: AtomicU32 = AtomicU32::new(1);
 
 /// The name of a derivative's call, which no operation has: whatever it runs is part of it.
-const BACKWARD: Call = Call { name: "", fused: "" };
+const BACKWARD: Call = Call { name: "", fused: "", computed: None };
 
 impl Recorder {
     pub fn new() -> Self {
@@ -144,7 +146,19 @@ impl Recorder {
         if self.calls.is_empty() {
             self.between();
         }
-        self.calls.push(Call { name, fused });
+        self.calls.push(Call { name, fused, computed: None });
+    }
+
+    /// The operation under way computes so many elements.
+    pub fn computes(&mut self, elements: f64) {
+        if let [call] = &mut self.calls[..] {
+            call.computed = Some(elements);
+        }
+    }
+
+    /// What [`Recorder::computes`] said of the operation under way.
+    pub fn computed(&self) -> Option<f64> {
+        self.calls.first().and_then(|call| call.computed)
     }
 
     /// Ends what [`Recorder::begin`] began.

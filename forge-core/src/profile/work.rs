@@ -13,6 +13,8 @@ pub struct Work {
 pub(crate) struct Call<'a> {
     pub operands: &'a [&'a Tensor],
     pub results: &'a [Tensor],
+    /// Elements that were computed, where the results keep fewer.
+    pub computed: Option<f64>,
 }
 
 /// The floating-point operations of a call, forward and backward: a rule that stands beside its operation. A
@@ -29,6 +31,11 @@ impl Call<'_> {
     /// The shape of a result.
     pub fn result(&self, i: usize) -> &[usize] {
         self.results.get(i).map_or(&[], |t| t.shape())
+    }
+
+    /// How many elements were computed: those of the first result, unless it keeps fewer.
+    pub fn computed(&self) -> f64 {
+        self.computed.unwrap_or_else(|| count(self.result(0)))
     }
 
     /// 1 where an operand wants a gradient, else 0.

@@ -2,7 +2,7 @@
 //! place of the kernel, one pixel, and those pixels are a strided view of the padded image.
 
 use super::activation;
-use crate::backend::{ConvArgs, Gemm, Saved, Window};
+use crate::backend::{ConvArgs, Gemm, Parts, PoolArgs, PoolKind, Saved, Window};
 use crate::layout::{Dims, Layout};
 use crate::{Result, Tensor};
 
@@ -190,6 +190,38 @@ pub fn backward(
         if needs[1] { Some(sizes.correlate(&args.x, &g, &args.weight)?) } else { None },
         if needs[2] { Some(g.sum(&[0, 2, 3], false)?) } else { None },
     ])
+}
+
+/// What a convolution keeps that maxima are taken of.
+#[derive(Debug)]
+pub struct Pooled {
+    conv: Saved,
+    pool: Saved,
+    /// The operands of the pooling.
+    args: PoolArgs,
+}
+
+pub fn max_pool_forward(args: &ConvArgs, parts: &Parts, keep: bool) -> Result<(Tensor, Option<Saved>)> {
+    let device = args.x.device().clone();
+    let (x, conv) = device.conv().conv(args, keep)?;
+    let args = PoolArgs { x, kind: PoolKind::Max, parts: *parts };
+    let (y, pool) = device.pool().pool(&args, keep)?;
+    let saved = conv.zip(pool).map(|(conv, pool)| {
+        let bytes = conv.bytes() + pool.bytes() + args.x.count() * args.x.dtype().size();
+        Saved::new(Pooled { conv, pool, args }, bytes)
+    });
+    Ok((y, saved))
+}
+
+pub fn max_pool_backward(
+    args: &ConvArgs,
+    saved: Pooled,
+    grad: Tensor,
+    needs: &[bool; 3],
+) -> Result<[Option<Tensor>; 3]> {
+    let device = args.x.device().clone();
+    let grad = device.pool().pool_backward(&saved.args, saved.pool, grad)?;
+    device.conv().conv_backward(args, saved.conv, grad, needs)
 }
 
 pub fn transpose_forward(args: &ConvArgs, keep: bool) -> Result<(Tensor, Option<Saved>)> {

@@ -1,6 +1,6 @@
 use super::Composed;
 use crate::backend::{CrossEntropyArgs, Loss, Saved, Targets};
-use crate::{Device, Error, Host, Result, Tensor};
+use crate::{Device, Host, Result, Tensor};
 
 impl Loss for Composed {
     fn cross_entropy(&self, args: &CrossEntropyArgs, keep: bool) -> Result<(Tensor, Option<Saved>)> {
@@ -96,20 +96,12 @@ impl Rows {
         let classes = args.logits.shape()[1];
         let all = args.weight.as_ref().map_or_else(|| Ok(vec![1.0; classes]), Tensor::to_f64_vec)?;
         let mut kept = Vec::with_capacity(index.len());
-        for (row, &class) in index.iter().enumerate().filter(|&(_, &class)| Some(class) != ignore) {
-            let known = usize::try_from(class).ok().filter(|&c| c < classes);
-            let class = known.ok_or_else(|| {
-                let range = format!("the {classes} classes (0 to {})", classes.saturating_sub(1));
-                Error::argument("cross_entropy", format!("class {class} of row {row} is outside {range}"))
-            })?;
-            kept.push((row, class));
+        for (row, &class) in index.iter().enumerate() {
+            kept.extend(args.class(row, class, ignore)?.map(|class| (row, class)));
         }
         let weights: Vec<f64> = kept.iter().map(|&(_, class)| all[class]).collect();
         let total = weights.iter().sum();
-        if total == 0.0 {
-            let why = format!("none of the {} rows counts, so there is no mean", index.len());
-            return Err(Error::argument("cross_entropy", why));
-        }
+        let total = args.divisor(total)?;
         Ok(Rows { count: index.len(), classes: kept, weights, all, total })
     }
 

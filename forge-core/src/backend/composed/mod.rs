@@ -2,7 +2,7 @@
 
 pub(crate) mod activation;
 mod attention;
-mod conv;
+pub(crate) mod conv;
 mod gru;
 mod loss;
 mod lstm;

@@ -49,7 +49,7 @@ struct Pairs {
 impl Pairs {
     fn new(args: &PoolArgs, d: usize) -> Result<Self> {
         let (mut parts, mut elements) = (Vec::new(), Vec::new());
-        for (i, span) in args.parts.spans(d, args.x.shape()[2 + d]).into_iter().enumerate() {
+        for (i, span) in args.parts.spans(d, args.x.shape()[2 + d]).enumerate() {
             for k in 0..span.len {
                 parts.push(i as i64);
                 elements.push((span.first + k * span.step) as i64);
@@ -86,7 +86,7 @@ fn divisors(args: &PoolArgs) -> Result<Tensor> {
             PoolKind::Average { count_padding: true } => span.padded_len,
             _ => span.len,
         };
-        spans.iter().map(|span| count(span) as f64).collect()
+        spans.map(|span| count(&span) as f64).collect()
     };
     let (rows, cols) = (counts(0), counts(1));
     let products = rows.iter().flat_map(|r| cols.iter().map(move |c| r * c)).collect();
@@ -107,7 +107,7 @@ fn maxima(args: &PoolArgs) -> Result<(Tensor, [Tensor; 2])> {
 
 /// The largest of each part of the first dimension, its index there, and what `with` holds at that index.
 fn maximum(args: &PoolArgs, d: usize, x: &Tensor, with: Option<Tensor>) -> Result<(Tensor, Tensor, Tensor)> {
-    let spans = args.parts.spans(d, args.x.shape()[2 + d]);
+    let spans: Vec<Span> = args.parts.spans(d, args.x.shape()[2 + d]).collect();
     let most = spans.iter().map(|s| s.len).max().unwrap_or(0);
     let element = |k: usize| {
         // A part that is through repeats its last element, which changes nothing any more.

@@ -1,153 +1,161 @@
 //! Memory that tensors gave back, kept for the next ones: a steady training step asks the system for none.
 
-use crate::{DType, Host, profile};
+use crate::backend::Aligned;
+use crate::{DType, profile};
+use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
-/// Elements in the smallest class: `2^MIN_CLASS`.
-const MIN_CLASS: u32 = 4;
-/// One class for each power of two up to `2^MAX_CLASS` elements; larger buffers are not kept.
-const MAX_CLASS: u32 = 23;
+/// Bytes in the smallest class: `2^MIN_CLASS`.
+const MIN_CLASS: u32 = 6;
+/// One class for each power of two up to `2^MAX_CLASS` bytes; larger buffers are not kept.
+const MAX_CLASS: u32 = 29;
 const CLASSES: usize = (MAX_CLASS - MIN_CLASS + 1) as usize;
 /// Bytes that are kept at most. When more come back, everything kept is let go, so that sizes which are no longer
 /// asked for do not stay.
-const LIMIT: usize = 256 << 20;
+const LIMIT: usize = 1 << 30;
+/// Bytes and buffers of a class that each thread keeps for itself, where it finds them without a lock: enough for the
+/// small operations of a step, whose time a lock would show in.
+const OWN_BYTES: usize = 1 << 20;
+const OWN_BUFFERS: usize = 32;
 
-/// Free buffers by element type and size class. Class `c` holds buffers with room for at least `2^c` elements.
-#[derive(Debug, Default)]
+/// Free buffers by size class. Class `c` holds buffers with room for at least `2^c` bytes.
+#[derive(Debug)]
+struct Free {
+    buffers: [Vec<Aligned>; CLASSES],
+    bytes: usize,
+}
+
+impl Free {
+    const NONE: Free = Free { buffers: [const { Vec::new() }; CLASSES], bytes: 0 };
+
+    fn pop(&mut self, class: u32) -> Option<Aligned> {
+        let buffer = self.buffers[(class - MIN_CLASS) as usize].pop()?;
+        self.bytes -= buffer.room();
+        Some(buffer)
+    }
+
+    fn push(&mut self, class: u32, buffer: Aligned) {
+        self.bytes += buffer.room();
+        self.buffers[(class - MIN_CLASS) as usize].push(buffer);
+    }
+}
+
+thread_local!(static OWN: RefCell<Free> = const { RefCell::new(Free::NONE) });
+
+/// The free buffers of a device, beside those that threads keep.
+#[derive(Debug)]
 pub struct FreeList {
     free: Mutex<Free>,
 }
 
-#[derive(Debug, Default)]
-struct Free {
-    buffers: [[Vec<Host>; CLASSES]; 3],
-    bytes: usize,
+impl Default for FreeList {
+    fn default() -> Self {
+        FreeList { free: Mutex::new(Free::NONE) }
+    }
 }
 
 impl FreeList {
     /// A buffer of `len` elements of unspecified value.
-    pub fn take(&self, dtype: DType, len: usize) -> Host {
-        let Some(class) = class_for(len) else {
-            let host = Host::zeros(dtype, len);
-            profile::took(bytes(&host));
-            return host;
+    pub fn take(&self, dtype: DType, len: usize) -> Aligned {
+        let bytes = len * dtype.size();
+        let Some(class) = class_for(bytes) else {
+            let buffer = Aligned::with_room(bytes);
+            profile::took(buffer.room());
+            return buffer.of(dtype, len);
         };
-        let reused = {
-            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            let reused = free.buffers[slot(dtype)][(class - MIN_CLASS) as usize].pop();
-            free.bytes -= reused.as_ref().map_or(0, bytes);
-            reused
-        };
-        // Of a fresh buffer the system gives zeros at no cost; the room beyond `len` is for the next user.
-        let mut host = reused.unwrap_or_else(|| Host::zeros(dtype, 1 << class));
-        profile::took(bytes(&host));
-        match &mut host {
-            Host::F32(v) => fit(v, len, f32::NAN),
-            Host::F64(v) => fit(v, len, f64::NAN),
-            Host::I64(v) => fit(v, len, i64::MIN),
-        }
-        host
+        profile::took(1 << class);
+        // A thread that ends has none of its own any more.
+        let own = OWN.try_with(|own| own.borrow_mut().pop(class)).ok().flatten();
+        let reused = own.or_else(|| self.free.lock().unwrap_or_else(PoisonError::into_inner).pop(class));
+        // The room beyond `len` is for the next user.
+        reused.unwrap_or_else(|| Aligned::with_room(1 << class)).of(dtype, len)
     }
 
     /// Takes a buffer back.
-    pub fn give(&self, host: Host) {
-        profile::gave(bytes(&host));
-        let capacity = bytes(&host) / host.dtype().size();
-        let Some(class) = capacity.checked_ilog2().filter(|class| (MIN_CLASS..=MAX_CLASS).contains(class))
-        else {
-            return;
-        };
+    pub fn give(&self, buffer: Aligned) {
+        profile::gave(buffer.room());
+        let Some(class) = class_of(buffer.room()) else { return };
+        let mut buffer = Some(buffer);
+        let _ = OWN.try_with(|own| {
+            let mut own = own.borrow_mut();
+            let few = own.buffers[(class - MIN_CLASS) as usize].len() < OWN_BUFFERS;
+            if few && own.bytes + (1 << class) <= OWN_BYTES {
+                buffer.take().into_iter().for_each(|buffer| own.push(class, buffer));
+            }
+        });
+        let Some(buffer) = buffer else { return };
         let mut outdated = None;
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.bytes + bytes(&host) > LIMIT {
-            outdated = Some(std::mem::take(&mut *free));
+        if free.bytes + buffer.room() > LIMIT {
+            outdated = Some(std::mem::replace(&mut *free, Free::NONE));
         }
-        free.bytes += bytes(&host);
-        free.buffers[slot(host.dtype())][(class - MIN_CLASS) as usize].push(host);
+        free.push(class, buffer);
         drop(free);
         drop(outdated);
     }
 }
 
-/// The smallest class whose buffers have room for `len` elements, unless it is too large to be kept.
-fn class_for(len: usize) -> Option<u32> {
-    let class = len.checked_next_power_of_two()?.ilog2().max(MIN_CLASS);
-    (len > 0 && class <= MAX_CLASS).then_some(class)
+/// The smallest class whose buffers have room for so many bytes, unless it is too large to be kept.
+fn class_for(bytes: usize) -> Option<u32> {
+    let class = bytes.checked_next_power_of_two()?.ilog2().max(MIN_CLASS);
+    (bytes > 0 && class <= MAX_CLASS).then_some(class)
 }
 
-fn slot(dtype: DType) -> usize {
-    match dtype {
-        DType::F32 => 0,
-        DType::F64 => 1,
-        DType::I64 => 2,
-    }
-}
-
-pub fn bytes(host: &Host) -> usize {
-    match host {
-        Host::F32(v) => 4 * v.capacity(),
-        Host::F64(v) => 8 * v.capacity(),
-        Host::I64(v) => 8 * v.capacity(),
-    }
-}
-
-/// Makes a buffer `len` long within its room. What it holds is unspecified; in debug builds it is `poison`, so that a
-/// kernel which leaves an element unwritten shows in every test.
-fn fit<T: Copy>(buffer: &mut Vec<T>, len: usize, poison: T) {
-    buffer.resize(len, poison);
-    if cfg!(debug_assertions) {
-        buffer.fill(poison);
-    }
+/// The class that a buffer with this room belongs to, if it is kept at all.
+fn class_of(room: usize) -> Option<u32> {
+    room.checked_ilog2().filter(|class| (MIN_CLASS..=MAX_CLASS).contains(class))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn address(host: &Host) -> usize {
-        match host {
-            Host::F32(v) => v.as_ptr() as usize,
-            Host::F64(v) => v.as_ptr() as usize,
-            Host::I64(v) => v.as_ptr() as usize,
+    fn address(buffer: &Aligned) -> usize {
+        match buffer.dtype() {
+            DType::F32 => buffer.slice::<f32>().unwrap().as_ptr() as usize,
+            DType::F64 => buffer.slice::<f64>().unwrap().as_ptr() as usize,
+            DType::I64 => buffer.slice::<i64>().unwrap().as_ptr() as usize,
         }
     }
 
     #[test]
-    fn a_buffer_serves_again_for_any_length_of_its_class_and_for_its_own_type_only() {
-        let pool = FreeList::default();
-        let first = pool.take(DType::F32, 100);
-        let home = address(&first);
-        pool.give(first);
-        let other = pool.take(DType::I64, 100);
-        assert_ne!(address(&other), home);
-        let small = pool.take(DType::F32, 64);
-        assert_ne!(address(&small), home, "a smaller class");
-        let second = pool.take(DType::F32, 128);
-        assert_eq!((address(&second), second.len(), second.dtype()), (home, 128, DType::F32));
-    }
-
-    #[test]
-    fn room_that_came_from_elsewhere_is_never_outgrown() {
-        let pool = FreeList::default();
-        pool.give(Host::F64(Vec::with_capacity(100)));
-        let host = pool.take(DType::F64, 64);
-        assert_eq!(host.len(), 64);
-        pool.give(host);
-        // 100 elements have room for 64, not for every length of the class above.
-        assert!(matches!(pool.take(DType::F64, 100), Host::F64(v) if v.capacity() >= 128));
+    fn a_buffer_serves_again_for_any_elements_of_its_class() {
+        // In a thread of its own, which has given nothing back yet.
+        std::thread::spawn(|| {
+            let pool = FreeList::default();
+            let first = pool.take(DType::F32, 100);
+            let home = address(&first);
+            pool.give(first);
+            let small = pool.take(DType::F32, 64);
+            assert_ne!(address(&small), home, "a smaller class");
+            let second = pool.take(DType::I64, 64);
+            assert_eq!((address(&second), second.len(), second.dtype()), (home, 64, DType::I64));
+            // More than a thread keeps: the others go to the list of all, and come back from there.
+            let many: Vec<Aligned> = (0..2 * OWN_BUFFERS).map(|_| pool.take(DType::F64, 4)).collect();
+            let mut homes: Vec<usize> = many.iter().map(address).collect();
+            many.into_iter().for_each(|buffer| pool.give(buffer));
+            let again: Vec<Aligned> = (0..2 * OWN_BUFFERS).map(|_| pool.take(DType::F64, 4)).collect();
+            let mut homes_again: Vec<usize> = again.iter().map(address).collect();
+            homes.sort_unstable();
+            homes_again.sort_unstable();
+            assert_eq!(homes, homes_again);
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]
     fn what_is_kept_stays_below_the_limit() {
         let pool = FreeList::default();
-        let megabytes = |n: usize| Host::F32(Vec::with_capacity(n << 18));
+        let megabytes = |n: usize| Aligned::with_room(n << 20); // no page of which is touched
         for _ in 0..100 {
-            pool.give(megabytes(10));
+            pool.give(megabytes(40));
             let kept = pool.free.lock().unwrap().bytes;
             assert!(kept <= LIMIT, "{kept}");
         }
         let before = pool.free.lock().unwrap().bytes;
-        pool.give(megabytes(100));
+        assert!(before > 0);
+        pool.give(megabytes(1100));
         assert_eq!(pool.free.lock().unwrap().bytes, before, "too large to be kept");
         assert_eq!(pool.take(DType::F32, 0).len(), 0);
     }

@@ -3,6 +3,7 @@
 //! Each row is one plain loop over contiguous slices, compiled for each instruction set. Strided operands come to it in
 //! blocks that are gathered first, so that a row is not compiled for every way in which memory can lie.
 
+use super::functions::{self, OfRegisters, registers};
 use super::ranges::ranges;
 use super::simd::{Elementary, Float, Kernel};
 use crate::Element;
@@ -19,15 +20,19 @@ const SHORT: usize = 32;
 /// Copies between strided views, converting each element.
 pub fn copy<T: Copy, U>(x: &[T], from: &Layout, out: &mut [U], to: &Layout, convert: impl Fn(T) -> U) {
     let runs = Runs::new([from, to]);
+    let (n, [from, to]) = (runs.n, runs.strides);
     runs.each(|[a, b]| {
-        if runs.strides == [1, 1] {
-            for (o, &v) in out[b..b + runs.n].iter_mut().zip(&x[a..a + runs.n]) {
-                *o = convert(v);
+        // One check a run, of its last elements.
+        let (x, out) = (&x[a..=a + (n - 1) * from], &mut out[b..=b + (n - 1) * to]);
+        match (from, to) {
+            (1, 1) => out.iter_mut().zip(x).for_each(|(o, v)| *o = convert(*v)),
+            (_, 1) => {
+                for (i, o) in out.iter_mut().enumerate() {
+                    // SAFETY: `out` holds n elements, so i is below n; `x` reaches to its own last one.
+                    *o = convert(unsafe { *x.get_unchecked(i * from) });
+                }
             }
-        } else {
-            for i in 0..runs.n {
-                out[b + i * runs.strides[1]] = convert(x[a + i * runs.strides[0]]);
-            }
+            _ => (0..n).for_each(|i| out[i * to] = convert(x[i * from])),
         }
     });
 }
@@ -125,92 +130,6 @@ struct Slope(Unary);
 struct Pair(Binary);
 struct PairSlope(Binary, usize);
 
-/// A function of registers. A closure would not do: only what is `#[inline(always)]` is sure to be compiled for the
-/// instruction set of the kernel that it is part of.
-trait OfRegisters<V, const N: usize>: Copy {
-    /// Its value. Must be `#[inline(always)]`.
-    fn at(self, x: [V; N]) -> V;
-}
-
-/// `out = f(x)` a register at a time, over slices of one length.
-///
-/// # Safety
-/// The processor has the instructions of `V`.
-#[inline(always)]
-unsafe fn registers<V: Elementary, F: OfRegisters<V, N>, const N: usize>(
-    f: F,
-    x: [&[V::Float]; N],
-    out: &mut [V::Float],
-) {
-    let mut len = out.len();
-    for x in x {
-        len = len.min(x.len());
-    }
-    // A store across two cache lines costs two, so all but the first are where none is.
-    let size = size_of::<V::Float>();
-    let astray = out.as_ptr() as usize / size % V::N;
-    let mut at = if astray == 0 || len < 4 * V::N { 0 } else { V::N - astray };
-    // SAFETY: every slice holds `len` floats; the processor has the instructions.
-    unsafe {
-        if at > 0 {
-            let mut values = [V::splat(V::Float::zero()); N];
-            for k in 0..N {
-                values[k] = V::load_first(x[k].as_ptr(), at);
-            }
-            f.at(values).store_first(out.as_mut_ptr(), at);
-        }
-        while at + V::N <= len {
-            let mut values = [V::splat(V::Float::zero()); N];
-            for k in 0..N {
-                values[k] = V::load(x[k].as_ptr().add(at));
-            }
-            f.at(values).store(out.as_mut_ptr().add(at));
-            at += V::N;
-        }
-        if at < len {
-            let mut values = [V::splat(V::Float::zero()); N];
-            for k in 0..N {
-                values[k] = V::load_first(x[k].as_ptr().add(at), len - at);
-            }
-            f.at(values).store_first(out.as_mut_ptr().add(at), len - at);
-        }
-    }
-}
-
-/// A function of registers for each of these, with the constants that it needs.
-macro_rules! functions {
-    ($($name:ident { $($constant:ident),* }, |$x:ident| $value:expr;)*) => {
-        $(#[derive(Clone, Copy)]
-        struct $name<V> { $($constant: V,)* unused: std::marker::PhantomData<V> }
-
-        impl<V: Elementary> OfRegisters<V, 1> for $name<V> {
-            #[inline(always)]
-            fn at(self, [$x]: [V; 1]) -> V {
-                let $name { $($constant,)* unused: _ } = self;
-                $value
-            }
-        })*
-    };
-}
-functions! {
-    Exp {}, |x| x.exp();
-    Log {}, |x| x.log();
-    Tanh {}, |x| x.tanh();
-    Sigmoid {}, |x| x.sigmoid();
-    Silu {}, |x| x.mul(x.sigmoid());
-    GeluTanh { linear, cubic }, |x| {
-        let inner = linear.mul(x.add(cubic.mul(x.mul(x).mul(x))));
-        x.mul(inner.sigmoid())
-    };
-    Softplus { zero, one, beta, threshold }, |x| {
-        let z = x.mul(beta);
-        let away = zero.sub(z.max(zero.sub(z))).exp();
-        let tail = log1p(away, one).div(beta);
-        let value = z.if_greater(zero, x.add(tail), tail);
-        z.if_ordered(z.if_greater(threshold, x, value), z)
-    };
-}
-
 /// The four operations of arithmetic.
 macro_rules! arithmetic {
     ($($name:ident, $method:ident;)*) => {
@@ -230,15 +149,6 @@ arithmetic! {
     Minus, sub;
     Times, mul;
     Over, div;
-}
-
-/// ln(1 + e) for e in [0, 1], exact near 0.
-#[inline(always)]
-fn log1p<V: Elementary>(e: V, one: V) -> V {
-    // What 1 + e rounds off is made good by the ratio, as in Goldberg's theorem 4 (1991).
-    let sum = e.add(one);
-    let rounded = sum.sub(one);
-    rounded.if_greater(one.sub(one), sum.log().mul(e.div(rounded)), e)
 }
 
 macro_rules! unary_kernels {
@@ -278,30 +188,10 @@ impl<S: Float> Kernel<S> for Loop<'_, S, Value> {
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = S>>(self) {
         let Loop { op: Value(op), out, x, .. } = self;
-        // SAFETY: the caller's promise, here and below.
-        let constant = |c: f64| unsafe { V::splat(<S as Scalar>::from_f64(c)) };
-        let unused = std::marker::PhantomData;
-        // SAFETY: as above.
-        unsafe {
-            match op.kind {
-                UnaryKind::Exp => return registers(Exp::<V> { unused }, [x], out),
-                UnaryKind::Log => return registers(Log::<V> { unused }, [x], out),
-                UnaryKind::Tanh => return registers(Tanh::<V> { unused }, [x], out),
-                UnaryKind::Sigmoid => return registers(Sigmoid::<V> { unused }, [x], out),
-                UnaryKind::Silu => return registers(Silu::<V> { unused }, [x], out),
-                UnaryKind::GeluTanh => {
-                    let (linear, cubic) = (constant(2.0 * ROOT_2_OVER_PI), constant(0.044715));
-                    return registers(GeluTanh { linear, cubic, unused }, [x], out);
-                }
-                UnaryKind::Softplus => {
-                    let (zero, one) = (constant(0.0), constant(1.0));
-                    let (beta, threshold) = (constant(op.constants[0]), constant(op.constants[1]));
-                    return registers(Softplus { zero, one, beta, threshold, unused }, [x], out);
-                }
-                _ => {}
-            }
+        // SAFETY: the caller's promise.
+        if !unsafe { functions::value::<V>(op, [x], out) } {
+            values(op, x, out);
         }
-        values(op, x, out);
     }
 }
 
@@ -311,12 +201,12 @@ impl<S: Float> Kernel<S> for Loop<'_, S, Slope> {
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = S>>(self) {
         let Loop { op: Slope(op), out, x, y, .. } = self;
-        slopes(op, x, y, out);
+        // SAFETY: the caller's promise.
+        if !unsafe { functions::slope::<V>(op, [x, y], out) } {
+            slopes(op, x, y, out);
+        }
     }
 }
-
-/// √(2/π)
-const ROOT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
 
 macro_rules! binary_kernels {
     ($($name:ident($fn:ident), $formula:literal, |$a:ident, $b:ident| $value:expr, |$c:ident, $d:ident| $da:expr,

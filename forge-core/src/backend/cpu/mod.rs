@@ -2,6 +2,7 @@
 
 mod channels_last;
 mod free_list;
+mod functions;
 mod gemm;
 mod index;
 mod map;
@@ -17,13 +18,16 @@ pub use simd::simd_level;
 pub use threads::{set_threads, threads};
 
 use super::{
-    Along, Arg, Backend, Binary, Conv, Extreme, Gemm, Memory, Optim, Pool, Random, Reduce, Rnn, Scan,
-    Softmax, Unary,
+    Along, Arg, Attention, Backend, Binary, Conv, Extreme, Gemm, Loss, Memory, Norm, Optim, Pool, Random,
+    Reduce, Rnn, Scan, Softmax, Unary,
 };
 use crate::layout::Layout;
 use crate::rng::Stream;
-use crate::{DType, Element, Error, Host, Result};
+use crate::{DType, Element, Error, Host, Result, profile};
 use std::sync::Arc;
+
+/// Elements that are copied from the host to where registers of them begin on a cache line; more stay where they are.
+const SMALL: usize = 1 << 20;
 
 /// Runs everything in host memory, in f32 and f64.
 ///
@@ -35,8 +39,11 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Cpu {
     memory: Arc<free_list::FreeList>,
+    attention: attention::CpuAttention,
     rnn: rnn::CpuRnn,
     conv: conv::CpuConv,
+    loss: loss::CpuLoss,
+    norm: norm::CpuNorm,
     pool: pool::CpuPool,
 }
 
@@ -45,8 +52,11 @@ impl Cpu {
     pub fn new() -> Self {
         let memory = Arc::<free_list::FreeList>::default();
         Cpu {
+            attention: attention::CpuAttention::new(&memory),
             rnn: rnn::CpuRnn::new(&memory),
             conv: conv::CpuConv::new(&memory),
+            loss: loss::CpuLoss::new(&memory),
+            norm: norm::CpuNorm::new(&memory),
             pool: pool::CpuPool::new(&memory),
             memory,
         }
@@ -61,22 +71,33 @@ impl Default for Cpu {
 
 /// The typed elements of an operand.
 fn elements<'a, T: Element>(op: &'static str, memory: &'a Memory) -> Result<&'a [T]> {
-    match memory {
-        Memory::Host(host) => T::slice(host)
-            .ok_or_else(|| crate::ErrorKind::DTypes { op, left: T::DTYPE, right: host.dtype() }.into()),
-        Memory::Device(_) => Err(Error::other(format!("{op}: this memory is not the CPU's"))),
-    }
+    let elements = match memory {
+        Memory::Aligned(elements) => elements.slice(),
+        Memory::Host(host) => T::slice(host),
+        Memory::Device(_) => return Err(foreign(op)),
+    };
+    elements.ok_or_else(|| other_type::<T>(op, memory.dtype()))
 }
 
 /// The typed elements of an output.
 fn elements_mut<'a, T: Element>(op: &'static str, memory: &'a mut Memory) -> Result<&'a mut [T]> {
-    match memory {
-        Memory::Host(host) => {
-            let right = host.dtype();
-            T::slice_mut(host).ok_or_else(|| crate::ErrorKind::DTypes { op, left: T::DTYPE, right }.into())
-        }
-        Memory::Device(_) => Err(Error::other(format!("{op}: this memory is not the CPU's"))),
-    }
+    let dtype = memory.dtype();
+    let elements = match memory {
+        Memory::Aligned(elements) => elements.slice_mut(),
+        Memory::Host(host) => T::slice_mut(host),
+        Memory::Device(_) => return Err(foreign(op)),
+    };
+    elements.ok_or_else(|| other_type::<T>(op, dtype))
+}
+
+#[cold]
+fn other_type<T: Element>(op: &'static str, right: DType) -> Error {
+    crate::ErrorKind::DTypes { op, left: T::DTYPE, right }.into()
+}
+
+#[cold]
+fn foreign(op: &'static str) -> Error {
+    Error::other(format!("{op}: this memory is not the CPU's"))
 }
 
 /// Runs `$body` with `$T` standing for the float type of `$dtype`.
@@ -100,7 +121,10 @@ macro_rules! float {
 }
 
 // Below `float!`, which they use.
+mod attention;
 mod conv;
+mod loss;
+mod norm;
 mod optim;
 mod pool;
 mod rnn;
@@ -141,23 +165,35 @@ impl Backend for Cpu {
     }
 
     fn allocate(&self, dtype: DType, len: usize) -> Result<Memory> {
-        Ok(Memory::Host(self.memory.take(dtype, len)))
+        Ok(Memory::Aligned(self.memory.take(dtype, len)))
     }
 
     fn recycle(&self, memory: Memory) {
-        if let Memory::Host(host) = memory {
-            self.memory.give(host);
+        match memory {
+            Memory::Aligned(buffer) => self.memory.give(buffer),
+            Memory::Host(host) => profile::gave(host.len() * host.dtype().size()),
+            Memory::Device(_) => {}
         }
     }
 
     fn upload(&self, host: Host) -> Result<Memory> {
-        crate::profile::took(free_list::bytes(&host));
-        Ok(Memory::Host(host))
+        if host.len() > SMALL {
+            profile::took(host.len() * host.dtype().size());
+            return Ok(Memory::Host(host));
+        }
+        let mut aligned = self.memory.take(host.dtype(), host.len());
+        any!(host.dtype(), T => {
+            if let (Some(to), Some(from)) = (aligned.slice_mut::<T>(), T::slice(&host)) {
+                to.copy_from_slice(from);
+            }
+        });
+        Ok(Memory::Aligned(aligned))
     }
 
     fn download(&self, memory: &Memory) -> Result<Host> {
         match memory {
             Memory::Host(host) => Ok(host.clone()),
+            Memory::Aligned(elements) => Ok(elements.to_host()),
             Memory::Device(_) => Err(Error::other("download: this memory is not the CPU's")),
         }
     }
@@ -261,7 +297,7 @@ impl Backend for Cpu {
     }
 
     fn gemm(&self, gemm: Gemm, out: &mut Memory) -> Result<()> {
-        float!("matmul", out.dtype(), T => gemm::run::<T>(gemm, out))
+        float!("matmul", out.dtype(), T => gemm::run::<T>(&self.memory, gemm, out))
     }
 
     fn gather(&self, x: Arg, along: Along, out: &mut Memory) -> Result<()> {
@@ -287,8 +323,20 @@ impl Backend for Cpu {
         })
     }
 
+    fn attention(&self) -> &dyn Attention {
+        &self.attention
+    }
+
     fn conv(&self) -> &dyn Conv {
         &self.conv
+    }
+
+    fn loss(&self) -> &dyn Loss {
+        &self.loss
+    }
+
+    fn norm(&self) -> &dyn Norm {
+        &self.norm
     }
 
     fn pool(&self) -> &dyn Pool {

@@ -5,7 +5,7 @@ use super::free_list::FreeList;
 use super::scratch::Scratch;
 use super::simd::{Elementary, Float, Kernel, Lanes};
 use super::threads::{Shared, parallel_if};
-use crate::backend::{Composed, Pool, PoolArgs, PoolKind, Saved, Scalar, Span};
+use crate::backend::{Composed, Parts, Pool, PoolArgs, PoolKind, Saved, Scalar, Span};
 use crate::{DType, Result, Tensor};
 use std::sync::Arc;
 
@@ -22,17 +22,44 @@ struct Positions<T: Float>(Option<Scratch<T>>);
 /// Larger parts have more elements than f32 can number.
 const MOST: usize = 1 << 24;
 
-/// The parts of one call.
-struct Spans {
-    rows: Vec<Span>,
-    columns: Vec<Span>,
+/// The parts of an image.
+pub struct Spans {
+    parts: Parts,
     kind: PoolKind,
+    /// Rows and columns of the image.
+    size: [usize; 2],
 }
 
 impl Spans {
+    /// The parts whose largest elements are taken.
+    pub fn of_maxima(parts: Parts, size: [usize; 2]) -> Self {
+        Spans { parts, kind: PoolKind::Max, size }
+    }
+
     fn of(args: &PoolArgs) -> Self {
-        let size = args.x.shape();
-        Spans { rows: args.parts.spans(0, size[2]), columns: args.parts.spans(1, size[3]), kind: args.kind }
+        Spans { parts: args.parts, kind: args.kind, size: [2, 3].map(|d| args.x.shape()[d]) }
+    }
+
+    /// Rows and columns of parts.
+    pub fn counts(&self) -> [usize; 2] {
+        self.parts.counts()
+    }
+
+    /// Whether the kernels take them: none is empty, or larger than positions can tell.
+    pub fn taken(&self) -> bool {
+        let lengths = |d: usize| self.parts.spans(d, self.size[d]).map(|span| span.len);
+        let most = |d: usize| lengths(d).max().unwrap_or(0);
+        let least = |d: usize| lengths(d).min().unwrap_or(0);
+        most(0) * most(1) < MOST && least(0) * least(1) > 0
+    }
+
+    /// Whether every element of the image is in exactly one part.
+    pub fn are_a_partition(&self) -> bool {
+        let Parts::Sliding { window, places } = &self.parts else { return false };
+        window.stride == window.kernel
+            && window.dilation == [1, 1]
+            && window.padding == [[0; 2]; 2]
+            && (0..2).all(|d| places[d] * window.kernel[d] == self.size[d])
     }
 
     /// What the sum of a part is divided by.
@@ -42,17 +69,22 @@ impl Spans {
             _ => (row.len * column.len) as f64,
         }
     }
+
+    /// Calls `each(part, row span, column span)` for every part.
+    #[inline(always)]
+    fn each(&self, mut each: impl FnMut(usize, &Span, &Span)) {
+        let [rows, columns] = self.counts();
+        for r in 0..rows {
+            let row = self.parts.span(0, r, self.size[0]);
+            for c in 0..columns {
+                each(r * columns + c, &row, &self.parts.span(1, c, self.size[1]));
+            }
+        }
+    }
 }
 
 fn taken(args: &PoolArgs) -> bool {
-    let spans = Spans::of(args);
-    let most = |spans: &[Span]| spans.iter().map(|s| s.len).max().unwrap_or(0);
-    let least = |spans: &[Span]| spans.iter().map(|s| s.len).min().unwrap_or(0);
-    let (rows, columns) = (&spans.rows, &spans.columns);
-    args.x.dtype().is_float()
-        && args.x.count() > 0
-        && most(rows) * most(columns) < MOST
-        && least(rows) * least(columns) > 0
+    args.x.dtype().is_float() && args.x.count() > 0 && Spans::of(args).taken()
 }
 
 impl CpuPool {
@@ -64,13 +96,14 @@ impl CpuPool {
     fn forward<T: Float>(&self, args: &PoolArgs, keep: bool) -> Result<(Tensor, Option<Saved>)> {
         let spans = Spans::of(args);
         let [batch, channels, height, width] = [0, 1, 2, 3].map(|d| args.x.shape()[d]);
-        let (image, places) = (height * width * channels, spans.rows.len() * spans.columns.len() * channels);
+        let [rows, columns] = spans.counts();
+        let (image, places) = (height * width * channels, rows * columns * channels);
         let x = Image::<T>::of("pool", &args.x)?;
         let pixels = self.pixels(&x, batch, height, width * channels);
         let with_positions = keep && args.kind == PoolKind::Max;
         let mut positions = Scratch::<T>::new(&self.memory, if with_positions { batch * places } else { 0 });
         let at = Shared::new(positions.as_mut());
-        let y = build::<T>(&args.x, [batch, channels, spans.rows.len(), spans.columns.len()], |out| {
+        let y = build::<T>(&args.x, [batch, channels, rows, columns], |out| {
             let out = Shared::new(out);
             parallel_if(batch * image * 4, batch, |n| {
                 let x = &pixels.as_ref()[n * image..(n + 1) * image];
@@ -79,7 +112,7 @@ impl CpuPool {
                     let at = if with_positions { at.part(n * places, places) } else { &mut [] };
                     (out.part(n * places, places), at)
                 };
-                T::dispatch(Forward { spans: &spans, channels, width, x, y, at });
+                T::dispatch(Forward { spans: &spans, channels, x, y, at });
             });
             Ok(())
         })?;
@@ -95,15 +128,18 @@ impl CpuPool {
     ) -> Result<Tensor> {
         let spans = Spans::of(args);
         let [batch, channels, height, width] = [0, 1, 2, 3].map(|d| args.x.shape()[d]);
-        let (image, places) = (height * width * channels, spans.rows.len() * spans.columns.len() * channels);
+        let [rows, columns] = spans.counts();
+        let (image, places) = (height * width * channels, rows * columns * channels);
         let grad = Image::<T>::of("pool", grad)?;
-        let grads = self.pixels(&grad, batch, spans.rows.len(), spans.columns.len() * channels);
+        let grads = self.pixels(&grad, batch, rows, columns * channels);
         build::<T>(&args.x, [batch, channels, height, width], |out| {
             let out = Shared::new(out);
             parallel_if(batch * image * 4, batch, |n| {
                 // SAFETY: image n's own part.
                 let dx = unsafe { out.part(n * image, image) };
-                dx.fill(T::default());
+                if !spans.are_a_partition() {
+                    dx.fill(T::default());
+                }
                 let grad = &grads.as_ref()[n * places..(n + 1) * places];
                 let at = positions.as_ref().map(|p| &p.as_ref()[n * places..(n + 1) * places]);
                 T::dispatch(Backward { spans: &spans, channels, width, grad, at, dx });
@@ -131,16 +167,6 @@ impl CpuPool {
     }
 }
 
-/// Calls `each(part, row span, column span)` for every part.
-#[inline(always)]
-fn parts(spans: &Spans, mut each: impl FnMut(usize, &Span, &Span)) {
-    for (r, row) in spans.rows.iter().enumerate() {
-        for (c, column) in spans.columns.iter().enumerate() {
-            each(r * spans.columns.len() + c, row, column);
-        }
-    }
-}
-
 /// Calls `each(pixel)` for every element of a part, in row-major order.
 #[inline(always)]
 fn elements_of(row: &Span, column: &Span, width: usize, mut each: impl FnMut(usize)) {
@@ -152,15 +178,16 @@ fn elements_of(row: &Span, column: &Span, width: usize, mut each: impl FnMut(usi
     }
 }
 
-/// One image.
-struct Forward<'a, T> {
-    spans: &'a Spans,
-    channels: usize,
-    width: usize,
-    x: &'a [T],
-    y: &'a mut [T],
-    /// Positions of maxima, or nothing.
-    at: &'a mut [T],
+/// The parts of one image.
+pub struct Forward<'a, T> {
+    pub spans: &'a Spans,
+    pub channels: usize,
+    /// `[height, width, channels]`
+    pub x: &'a [T],
+    /// `[rows, columns, channels]`
+    pub y: &'a mut [T],
+    /// Positions of maxima in their parts, of the size of `y`, or nothing.
+    pub at: &'a mut [T],
 }
 
 impl<T: Float> Kernel<T> for Forward<'_, T> {
@@ -168,7 +195,7 @@ impl<T: Float> Kernel<T> for Forward<'_, T> {
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
         let channels = self.channels;
-        parts(self.spans, |part, row, column| {
+        self.spans.each(|part, row, column| {
             let pixel = part * channels;
             let divisor = self.spans.divisor(row, column);
             for first in (0..channels).step_by(V::N) {
@@ -180,7 +207,7 @@ impl<T: Float> Kernel<T> for Forward<'_, T> {
                     let (mut number, mut best, mut at) =
                         (0.0, V::splat(<T as Scalar>::from_f64(f64::NEG_INFINITY)), zero);
                     match self.spans.kind {
-                        PoolKind::Max => elements_of(row, column, self.width, |pixel| {
+                        PoolKind::Max => elements_of(row, column, self.spans.size[1], |pixel| {
                             let x = load(pixel);
                             // Only a greater one replaces what stands, or one that is not a number.
                             let number_now = V::splat(<T as Scalar>::from_f64(number));
@@ -191,7 +218,9 @@ impl<T: Float> Kernel<T> for Forward<'_, T> {
                         }),
                         PoolKind::Average { .. } => {
                             best = zero;
-                            elements_of(row, column, self.width, |pixel| best = best.add(load(pixel)));
+                            elements_of(row, column, self.spans.size[1], |pixel| {
+                                best = best.add(load(pixel));
+                            });
                             best = best.div(V::splat(<T as Scalar>::from_f64(divisor)));
                         }
                     }
@@ -205,23 +234,26 @@ impl<T: Float> Kernel<T> for Forward<'_, T> {
     }
 }
 
-/// One image.
-struct Backward<'a, T> {
-    spans: &'a Spans,
-    channels: usize,
-    width: usize,
-    grad: &'a [T],
-    /// Positions of maxima, or nothing.
-    at: Option<&'a [T]>,
-    dx: &'a mut [T],
+/// Adds the gradient of one image, or writes it where every element is in exactly one part.
+pub struct Backward<'a, T> {
+    pub spans: &'a Spans,
+    pub channels: usize,
+    /// Pixels from row to row of `dx`.
+    pub width: usize,
+    /// `[rows, columns, channels]`
+    pub grad: &'a [T],
+    /// Positions of maxima in their parts, of the size of `grad`, or nothing.
+    pub at: Option<&'a [T]>,
+    /// `[height, width, channels]`
+    pub dx: &'a mut [T],
 }
 
 impl<T: Float> Kernel<T> for Backward<'_, T> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
-        let channels = self.channels;
-        parts(self.spans, |part, row, column| {
+        let (channels, alone) = (self.channels, self.spans.are_a_partition());
+        self.spans.each(|part, row, column| {
             let pixel = part * channels;
             let divisor = self.spans.divisor(row, column);
             for first in (0..channels).step_by(V::N) {
@@ -243,7 +275,7 @@ impl<T: Float> Kernel<T> for Backward<'_, T> {
                             }
                             None => share,
                         };
-                        store(load::<V>(to, n).add(mine), to, n);
+                        store(if alone { mine } else { load::<V>(to, n).add(mine) }, to, n);
                         number += 1.0;
                     });
                 }

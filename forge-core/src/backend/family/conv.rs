@@ -1,7 +1,7 @@
 //! Convolutions and their transposes.
 
-use super::{Saved, Window};
-use crate::backend::Unary;
+use super::{Parts, Saved, Window};
+use crate::backend::{Unary, composed};
 use crate::{Result, Tensor};
 
 /// The operands of a convolution or transposed convolution, all untracked.
@@ -70,6 +70,41 @@ pub trait Conv: Send + Sync {
         grad: Tensor,
         needs: &[bool; 3],
     ) -> Result<[Option<Tensor>; 3]>;
+
+    /// Largest elements of parts of the convolution, act(b + …), whose height and width are `args.output`. By default the
+    /// one after the other, by the families of x's device.
+    ///
+    /// ```
+    /// use forge_core::{backend::{ConvArgs, Parts, Window}, Device, Tensor};
+    /// let window = Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], padding: [[0, 0]; 2] };
+    /// let row = |x: &[f64]| Tensor::new(x, &[1, 1, 1, x.len()]);
+    /// let args = ConvArgs { x: row(&[1.0, 2.0, 4.0, 3.0])?, weight: row(&[10.0])?, bias: None, window, groups: 1,
+    ///     output: [1, 4], activation: None };
+    /// let (device, pairs) = (Device::cpu(), Parts::Adaptive([1, 2]));
+    /// let (y, saved) = device.conv().conv_max_pool(&args, &pairs, true)?;
+    /// assert_eq!(y.to_vec::<f64>()?, [20.0, 40.0]);
+    /// let (g, needs) = (row(&[1.0, 2.0])?, [true, false, false]);
+    /// let [x, ..] = device.conv().conv_max_pool_backward(&args, &pairs, saved.unwrap(), g, &needs)?;
+    /// assert_eq!(x.unwrap().to_vec::<f64>()?, [0.0, 10.0, 20.0, 0.0]);
+    /// # Ok::<(), forge_core::Error>(())
+    /// ```
+    fn conv_max_pool(&self, args: &ConvArgs, parts: &Parts, keep: bool) -> Result<(Tensor, Option<Saved>)> {
+        composed::conv::max_pool_forward(args, parts, keep)
+    }
+
+    /// Gradients of x, weight and bias; those not needed may be `None`.
+    ///
+    /// See [`Conv::conv_max_pool`].
+    fn conv_max_pool_backward(
+        &self,
+        args: &ConvArgs,
+        _parts: &Parts,
+        saved: Saved,
+        grad: Tensor,
+        needs: &[bool; 3],
+    ) -> Result<[Option<Tensor>; 3]> {
+        composed::conv::max_pool_backward(args, saved.take()?, grad, needs)
+    }
 
     /// The transpose, with bias and activation. With `keep`, also gives what backward needs.
     fn conv_transpose(&self, args: &ConvArgs, keep: bool) -> Result<(Tensor, Option<Saved>)>;

@@ -1,7 +1,7 @@
 //! Losses of several operations.
 
 use super::Saved;
-use crate::{Result, Tensor};
+use crate::{Error, Result, Tensor};
 
 /// What the logits of a cross entropy are compared with.
 ///
@@ -32,6 +32,32 @@ pub struct CrossEntropyArgs {
     pub weight: Option<Tensor>,
     /// The part of each row's target that is spread over all classes, in [0, 1].
     pub smoothing: f64,
+}
+
+const OP: &str = "cross_entropy";
+
+impl CrossEntropyArgs {
+    /// The class of a row, one of as many as there are; `None` for a row that does not count.
+    pub(crate) fn class(&self, row: usize, class: i64, ignore: Option<i64>) -> Result<Option<usize>> {
+        if Some(class) == ignore {
+            return Ok(None);
+        }
+        let classes = self.logits.shape()[1];
+        let known = usize::try_from(class).ok().filter(|&c| c < classes);
+        known.map(Some).ok_or_else(|| {
+            let range = format!("the {classes} classes (0 to {})", classes.saturating_sub(1));
+            Error::argument(OP, format!("class {class} of row {row} is outside {range}"))
+        })
+    }
+
+    /// What the mean divides by, from the sum of the weights of the rows' classes.
+    pub(crate) fn divisor(&self, weights: f64) -> Result<f64> {
+        if weights == 0.0 {
+            let rows = self.logits.shape()[0];
+            return Err(Error::argument(OP, format!("none of the {rows} rows counts, so there is no mean")));
+        }
+        Ok(weights)
+    }
 }
 
 /// Losses: one node of the tape each.

@@ -65,9 +65,14 @@ impl Parts {
         }
     }
 
-    /// The parts along dimension `d` (0 for rows) of an image with `size` elements there.
-    pub fn spans(&self, d: usize, size: usize) -> Vec<Span> {
-        let span = |i: usize| match self {
+    /// Part `i` along dimension `d` (0 for rows) of an image with `size` elements there.
+    ///
+    /// ```
+    /// use forge_core::backend::{Parts, Span};
+    /// assert_eq!(Parts::Adaptive([1, 3]).span(1, 2, 4), Span { first: 2, step: 1, len: 2, padded_len: 2 });
+    /// ```
+    pub fn span(&self, d: usize, i: usize, size: usize) -> Span {
+        match self {
             Parts::Adaptive(counts) => {
                 let first = i * size / counts[d];
                 let len = ((i + 1) * size).div_ceil(counts[d]) - first;
@@ -76,8 +81,13 @@ impl Parts {
             Parts::Sliding { window, .. } => {
                 let ([before, after], step) = (window.padding[d], window.dilation[d]);
                 let start = i * window.stride[d];
-                // Elements of the kernel that lie before a point of the padded image.
-                let until = |end: usize| end.saturating_sub(start).div_ceil(step).min(window.kernel[d]);
+                // Elements of the kernel that lie before a point of the padded image. Without a division where that can
+                // be: a fast kernel asks for every part.
+                let until = |end: usize| {
+                    let reach = end.saturating_sub(start);
+                    let count = if step == 1 { reach } else { reach.div_ceil(step) };
+                    count.min(window.kernel[d])
+                };
                 let outside = until(before);
                 Span {
                     first: (start + outside * step).saturating_sub(before),
@@ -86,8 +96,13 @@ impl Parts {
                     padded_len: until(before + size + after),
                 }
             }
-        };
-        (0..self.counts()[d]).map(span).collect()
+        }
+    }
+
+    /// The parts along dimension `d` of an image with `size` elements there.
+    pub fn spans(&self, d: usize, size: usize) -> impl Iterator<Item = Span> + use<> {
+        let parts = *self;
+        (0..self.counts()[d]).map(move |i| parts.span(d, i, size))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{Cx, Error, Result, Tensor, parameters};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct MovingAverage {
-    kernel: usize,
+    pub(super) kernel: usize,
 }
 
 parameters!(MovingAverage {});

@@ -41,10 +41,20 @@ impl DLinear {
 impl Module for DLinear {
     /// `[batch, lookback, features] → [batch, horizon, features]`
     fn forward(&self, cx: &Cx, x: &Tensor) -> Result<Tensor> {
-        let (trend, season) = self.average.decompose(x)?;
-        let trend = cx.within("trend", |cx| over_time(cx, &self.trend, &trend))?;
-        let season = cx.within("seasonal", |cx| over_time(cx, &self.seasonal, &season))?;
-        trend + season
+        if x.rank() != 3 {
+            let why = format!("{:?} is not [batch, lookback, features]", x.shape());
+            return Err(Error::shape("dlinear", why));
+        }
+        // The average is linear as well, so both maps are one of x itself, S (x - A x) + T A x = (S + (T - S) A) x: the
+        // weights are averaged, not every sample, and there is one product instead of two.
+        let weights = |layer: &Linear| (cx.param(&layer.weight), cx.param(&layer.bias));
+        let ((season, season_bias), (trend, trend_bias)) = (weights(&self.seasonal), weights(&self.trend));
+        let [horizon, lookback] = [season.shape()[0], season.shape()[1]];
+        let moved =
+            (&trend - &season)?.reshape(&[horizon, lookback, 1])?.over_average(self.average.kernel)?;
+        let weight = (season + moved.reshape(&[horizon, lookback])?)?;
+        let bias = (season_bias + trend_bias)?;
+        x.permute(&[0, 2, 1])?.linear(&weight, &bias, None)?.permute(&[0, 2, 1])
     }
 
     fn describe(&self) -> String {
@@ -117,4 +127,49 @@ fn check(op: &'static str, lookback: usize, horizon: usize) -> Result<()> {
 /// A linear map of the time steps of each feature.
 fn over_time(cx: &Cx, linear: &Linear, x: &Tensor) -> Result<Tensor> {
     linear.forward(cx, &x.permute(&[0, 2, 1])?)?.permute(&[0, 2, 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Parameters;
+    use crate::rng::Stream;
+
+    /// Output and gradients as those of the paper's formula, written out.
+    #[test]
+    fn one_product_is_both_maps() -> Result<()> {
+        let noise = Stream::new(4, "dlinear");
+        let x: Vec<f64> = (0..2 * 9 * 3).map(|i| noise.normal(i)).collect();
+        let x = Tensor::new(&x, &[2, 9, 3])?;
+        for kernel in [1, 4, 5, 25] {
+            let mut model = DLinear::new(&Init::new(3), 9, 4, kernel)?;
+            model.convert(crate::DType::F64, &crate::Device::cpu())?;
+            let results = |written_out: bool| -> Result<Vec<Vec<f64>>> {
+                let cx = Cx::train(0, 0);
+                let x = cx.track(&x)?;
+                let y = match written_out {
+                    false => model.forward(&cx, &x)?,
+                    true => {
+                        let (trend, season) = model.average.decompose(&x)?;
+                        (over_time(&cx, &model.trend, &trend)? + over_time(&cx, &model.seasonal, &season)?)?
+                    }
+                };
+                let grads = y.square()?.sum_all()?.backward(cx)?;
+                let mut all = vec![y.to_f64_vec()?];
+                let layers = [&model.seasonal, &model.trend];
+                let params = layers.iter().flat_map(|l| [grads.of(&l.weight), grads.of(&l.bias)]);
+                for gradient in params.chain([grads.wrt(&x)]) {
+                    all.push(gradient.map_or(Ok(Vec::new()), Tensor::to_f64_vec)?);
+                }
+                Ok(all)
+            };
+            for (one, two) in results(false)?.iter().zip(results(true)?) {
+                assert!(!one.is_empty() && one.len() == two.len());
+                for (a, b) in one.iter().zip(two) {
+                    assert!((a - b).abs() <= 1e-12 * (1.0 + b.abs()), "kernel {kernel}: {a} and {b}");
+                }
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,106 +1,133 @@
-//! Backward: the gradients of the image and of the weights.
+//! From places back to images: the gradient of an image, or a transposed convolution, and the gradient of the weights.
 
 use super::geometry::Geometry;
+use super::tile::{Correlation, Pixels};
 use crate::backend::cpu::simd::{Elementary, Float, Kernel};
-use crate::backend::cpu::tile::{Part, Product};
 
-/// Margins at the left and right of each row of the result's gradient, so that a row of the flipped kernel may begin and
-/// end outside.
-pub fn margins(g: &Geometry) -> [usize; 2] {
-    if !slides(g) {
-        return [0, 0];
-    }
-    let left = g.window.padding[1][0];
-    [(g.window.kernel[1] - 1).saturating_sub(left), (g.image[1] + left).saturating_sub(g.places[1])]
-}
-
-/// Whether the flipped kernel slides over whole rows of the result's gradient.
-fn slides(g: &Geometry) -> bool {
-    g.window.stride == [1, 1] && g.rows_are_whole()
-}
-
-/// One image's gradient of x.
+/// What the places of one image give to its pixels.
 ///
 /// # Safety
-/// `grad` points at `[places + margins, out channels]` rows of the result's gradient, with zeros in the margins;
-/// `weights` at what [`super::pack::backward`] made; `out` at the floats of one image, not padded.
-pub unsafe fn image<T: Float>(g: &Geometry, grad: *const T, weights: *const T, out: *mut T) {
-    let Geometry { groups, channels: [inputs, outputs], window, places, .. } = *g;
-    let (pixel, margins) = (g.inputs(), margins(g));
-    let grad_row = (margins[0] + places[1] + margins[1]) * g.outputs();
-    let [kernel_rows, kernel_columns] = window.kernel;
-    for y in 0..g.image[0] {
-        // The kernel's rows that see this row of the image, and the row of places from which each does.
-        let seen_by = |row: usize| -> Option<usize> {
-            let from = (y + window.padding[0][0]).checked_sub(row * window.dilation[0])?;
-            let place = from / window.stride[0];
-            (from % window.stride[0] == 0 && place < places[0]).then_some(place)
+/// `grad` points at [`Geometry::place_image`] floats, with zeros in the margins; `weights` at what
+/// [`super::pack::backward`] made; `bias` at a float for each channel of the image or nowhere; `out` at the floats of one
+/// image, not padded.
+pub unsafe fn spread<T: Float>(g: &Geometry, grad: *const T, weights: *const T, bias: *const T, out: *mut T) {
+    let inputs = g.channels[0];
+    let mut weights = weights;
+    for group in 0..g.groups {
+        for block in g.blocks(inputs) {
+            let channel = group * inputs + block.first;
+            let rows = Rows {
+                g,
+                grad: grad.wrapping_add(group * g.channels[1]),
+                weights,
+                tap: g.channels[1] * block.width,
+                bias: if bias.is_null() { bias } else { bias.wrapping_add(channel) },
+                columns: block.count,
+            };
+            for y in 0..g.image[0] {
+                let to = out.wrapping_add(y * g.image[1] * g.inputs() + channel);
+                // SAFETY: the caller's promise, for the channels of this block.
+                unsafe { if g.slides_back() { rows.slide(y, to) } else { rows.step(y, to) } }
+            }
+            weights = weights.wrapping_add(g.taps() * rows.tap);
+        }
+    }
+}
+
+/// Rows of an image, for one block of its channels.
+struct Rows<'a, T> {
+    g: &'a Geometry,
+    /// The first place's channels of the group.
+    grad: *const T,
+    /// Packed weights run from the last element of the kernel to the first.
+    weights: *const T,
+    /// Floats of weights of one element.
+    tap: usize,
+    bias: *const T,
+    columns: usize,
+}
+
+impl<T: Float> Rows<'_, T> {
+    /// The row of places from which row `row` of the kernel sees row `y` of the image.
+    fn seen_from(&self, y: usize, row: usize) -> Option<usize> {
+        let (window, places) = (&self.g.window, self.g.places[0]);
+        let from = (y + window.padding[0][0]).checked_sub(row * window.dilation[0])?;
+        let place = from / window.stride[0];
+        (from % window.stride[0] == 0 && place < places).then_some(place)
+    }
+
+    /// The weights of one element of the kernel.
+    fn weight(&self, row: usize, column: usize) -> *const T {
+        let [rows, columns] = self.g.window.kernel;
+        self.weights.wrapping_add(((rows - 1 - row) * columns + columns - 1 - column) * self.tap)
+    }
+
+    /// Row `y`, all of the kernel in one sweep.
+    unsafe fn slide(&self, y: usize, out: *mut T) {
+        let (g, window) = (self.g, &self.g.window);
+        let [kernel_rows, kernel_columns] = window.kernel;
+        // From the last row of the kernel that sees the image's row to the first, places go down.
+        let (mut first, mut outer) = (None, 0);
+        for (row, place) in (0..kernel_rows).rev().filter_map(|row| Some((row, self.seen_from(y, row)?))) {
+            first.get_or_insert((row, place));
+            outer += 1;
+        }
+        let (row, place) = first.unwrap_or((0, 0));
+        let reach = window.dilation[1] * (kernel_columns - 1);
+        let start = (g.margins()[0] + window.padding[1][0] - reach) * g.outputs();
+        let [inner, k] = g.stretches(g.channels[1]);
+        T::dispatch(Pixels {
+            count: g.image[1],
+            columns: self.columns,
+            start: self.bias,
+            start_row: 0,
+            outer,
+            x_outer: window.dilation[0] * g.place_row(),
+            weight_outer: kernel_columns * self.tap,
+            inner,
+            x_inner: window.dilation[1] * g.outputs(),
+            k,
+            x: self.grad.wrapping_add(place * g.place_row() + start),
+            x_row: g.outputs(),
+            weight: self.weight(row, kernel_columns - 1),
+            out,
+            out_row: g.inputs(),
+        });
+    }
+
+    /// Row `y`, one element of the kernel after the other.
+    unsafe fn step(&self, y: usize, out: *mut T) {
+        let (g, window) = (self.g, &self.g.window);
+        let pixels = |count: usize, start: *const T, start_row: usize, out: *mut T| Pixels {
+            count,
+            columns: self.columns,
+            start,
+            start_row,
+            outer: 0,
+            x_outer: 0,
+            weight_outer: 0,
+            inner: 1,
+            x_inner: 0,
+            k: g.channels[1],
+            x: self.grad,
+            x_row: g.outputs(),
+            weight: self.weights,
+            out,
+            out_row: window.stride[1] * g.inputs(),
         };
-        let mut weights = weights;
-        for group in 0..groups {
-            for block in g.blocks(inputs) {
-                let to = out.wrapping_add(y * g.image[1] * pixel + group * inputs + block.first);
-                let tap = outputs * block.width;
-                // Packed weights run from the last element of the kernel to the first.
-                let weight = |row: usize, column: usize| {
-                    let flipped = (kernel_rows - 1 - row) * kernel_columns + kernel_columns - 1 - column;
-                    weights.wrapping_add(flipped * tap)
-                };
-                let product =
-                    |rows: usize, start: bool, part: Part<T>, out: *mut T, out_row: usize| Product {
-                        rows,
-                        columns: block.count,
-                        start: if start { out.cast_const() } else { std::ptr::null() },
-                        start_row: out_row,
-                        parts: [part, Part::none()],
-                        out,
-                        out_row,
-                    };
-                if slides(g) {
-                    // From the last row of the kernel that sees the image's row to the first, places go down.
-                    let seeing = (0..kernel_rows).rev().filter_map(|row| Some((row, seen_by(row)?)));
-                    let (mut first, mut outer) = (None, 0);
-                    for (row, place) in seeing {
-                        first.get_or_insert((row, place));
-                        outer += 1;
-                    }
-                    let (row, place) = first.unwrap_or((0, 0));
-                    let start = (margins[0] + window.padding[1][0] + 1 - kernel_columns) * g.outputs();
-                    let part = Part {
-                        outer,
-                        a_outer: (window.dilation[0] * grad_row) as isize,
-                        b_outer: (kernel_columns * tap) as isize,
-                        k: kernel_columns * outputs,
-                        a: grad.wrapping_add(place * grad_row + start),
-                        a_row: g.outputs(),
-                        a_step: 1,
-                        b: weight(row, kernel_columns - 1),
-                        b_step: block.width,
-                    };
-                    T::dispatch(product(g.image[1], false, part, to, pixel));
-                } else {
-                    T::dispatch(product(g.image[1], false, Part::none(), to, pixel));
-                    for row in 0..kernel_rows {
-                        let Some(place) = seen_by(row) else { continue };
-                        for column in 0..kernel_columns {
-                            if let Some(stretch) = stretches(g, column) {
-                                let Stretch { first, count, place: x } = stretch;
-                                let a = place * grad_row + x * g.outputs() + group * outputs;
-                                let part = Part::block(
-                                    outputs,
-                                    grad.wrapping_add(a),
-                                    g.outputs(),
-                                    1,
-                                    weight(row, column),
-                                    block.width,
-                                );
-                                let to = to.wrapping_add(first * pixel);
-                                T::dispatch(product(count, true, part, to, window.stride[1] * pixel));
-                            }
-                        }
-                    }
+        T::dispatch(Pixels { out_row: g.inputs(), ..pixels(g.image[1], self.bias, 0, out) });
+        for row in 0..window.kernel[0] {
+            let Some(place) = self.seen_from(y, row) else { continue };
+            for column in 0..window.kernel[1] {
+                if let Some(Stretch { first, count, place: x }) = stretches(g, column) {
+                    let to = out.wrapping_add(first * g.inputs());
+                    T::dispatch(Pixels {
+                        outer: 1,
+                        x: self.grad.wrapping_add(place * g.place_row() + x * g.outputs()),
+                        weight: self.weight(row, column),
+                        ..pixels(count, to.cast_const(), window.stride[1] * g.inputs(), to)
+                    });
                 }
-                weights = weights.wrapping_add(g.taps() * tap);
             }
         }
     }
@@ -129,53 +156,49 @@ fn stretches(g: &Geometry, column: usize) -> Option<Stretch> {
     Some(Stretch { first, count, place })
 }
 
-/// Adds one image's share of the packed weight gradients of the kernel's row `row`, for one group and block; overwrites
-/// them where `first`.
+/// The packed weight gradients of some images, added to `out` or not.
 ///
 /// # Safety
-/// `padded` points at a padded image, `grad` at its result's gradient with margins, `out` at all packed gradients.
-pub unsafe fn weights<T: Float>(
+/// `padded` points at as many padded images, `grad` at as many gradients of places with margins and, behind them, at as
+/// many floats as two registers have; `out` at all packed gradients.
+pub unsafe fn correlate<T: Float>(
     g: &Geometry,
+    images: usize,
     (padded, grad): (*const T, *const T),
-    row: usize,
-    first: bool,
+    add: bool,
     out: *mut T,
 ) {
     let Geometry { channels: [inputs, outputs], window, places, .. } = *g;
-    let (pixel, columns) = (g.inputs(), window.kernel[1]);
-    let margins = margins(g);
-    let grad_row = (margins[0] + places[1] + margins[1]) * g.outputs();
-    let (steps, depth) = if g.rows_are_whole() { (1, columns * inputs) } else { (columns, inputs) };
+    let pixel = g.inputs();
+    let padded_row = g.padded[1] * pixel;
+    let [steps, depth] = g.stretches(inputs);
+    // Sweeps for each block, and how many floats of weights each gives.
+    let banded = steps == 1 && Correlation::<T>::takes_bands(g.lanes, window.kernel[0], depth);
+    let (sweeps, rows) = if banded { (1, 3 * depth) } else { (window.kernel[0], depth) };
     let mut out = out;
     for group in 0..g.groups {
         for block in g.blocks(outputs) {
-            for step in 0..steps {
-                let from = row * window.dilation[0] * g.padded[1] * pixel
-                    + step * window.dilation[1] * pixel
-                    + group * inputs;
-                let part = Part {
-                    outer: places[0],
-                    a_outer: (window.stride[0] * g.padded[1] * pixel) as isize,
-                    b_outer: grad_row as isize,
-                    k: places[1],
-                    a: padded.wrapping_add(from),
-                    a_row: 1,
-                    a_step: window.stride[1] * pixel,
-                    b: grad.wrapping_add(margins[0] * g.outputs() + group * outputs + block.first),
-                    b_step: g.outputs(),
-                };
-                let to = out.wrapping_add((row * columns + step) * inputs * block.width);
-                T::dispatch(Product {
-                    rows: depth,
-                    columns: block.width,
-                    start: if first { std::ptr::null() } else { to.cast_const() },
-                    start_row: block.width,
-                    parts: [part, Part::none()],
-                    out: to,
-                    out_row: block.width,
-                });
+            for row in 0..sweeps {
+                for step in 0..steps {
+                    let from = row * window.dilation[0] * padded_row
+                        + step * window.dilation[1] * pixel
+                        + group * inputs;
+                    let channel = group * outputs + block.first;
+                    T::dispatch(Correlation {
+                        rows,
+                        band: banded.then_some(window.dilation[0] * padded_row),
+                        columns: block.count,
+                        add,
+                        counts: [images, places[0], places[1]],
+                        x: padded.wrapping_add(from),
+                        x_steps: [g.padded_image(), window.stride[0] * padded_row, window.stride[1] * pixel],
+                        grad: grad.wrapping_add(g.margins()[0] * g.outputs() + channel),
+                        grad_steps: [g.place_image(), g.place_row(), g.outputs()],
+                        out,
+                    });
+                    out = out.wrapping_add(rows * block.width);
+                }
             }
-            out = out.wrapping_add(g.taps() * inputs * block.width);
         }
     }
 }

@@ -1,13 +1,20 @@
 //! The sizes of a convolution.
 
+use super::tile::REGISTERS;
+use crate::backend::cpu::simd::Float;
 use crate::backend::{ConvArgs, Window};
+
+/// Of weights with more floats than this, fewer sums are made.
+const LARGE: usize = 1 << 16;
+/// Floats that are read again and again from the second cache.
+const CACHED: usize = 1 << 17;
 
 /// Rows come before columns in each pair.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
     pub batch: usize,
     pub groups: usize,
-    /// Channels of x in one group, and of the result.
+    /// Channels of the image in one group, and at a place.
     pub channels: [usize; 2],
     pub image: [usize; 2],
     pub padded: [usize; 2],
@@ -18,6 +25,7 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// Of a convolution.
     pub fn new(args: &ConvArgs, lanes: usize) -> Self {
         let (x, weight) = (args.x.shape(), args.weight.shape());
         let image = [x[2], x[3]];
@@ -33,12 +41,19 @@ impl Geometry {
         }
     }
 
-    /// Channels of x in all groups.
+    /// Of the convolution whose transpose is asked for: the image is the result, and x is at the places.
+    pub fn transposed(args: &ConvArgs, lanes: usize) -> Self {
+        let (image, x) = (args.output, args.x.shape());
+        let padded = args.window.padded(image);
+        Geometry { image, padded, places: [x[2], x[3]], ..Geometry::new(args, lanes) }
+    }
+
+    /// Channels of the image in all groups.
     pub fn inputs(&self) -> usize {
         self.groups * self.channels[0]
     }
 
-    /// Channels of the result in all groups.
+    /// Channels at a place in all groups.
     pub fn outputs(&self) -> usize {
         self.groups * self.channels[1]
     }
@@ -48,7 +63,12 @@ impl Geometry {
         self.padded[0] * self.padded[1] * self.inputs()
     }
 
-    /// Floats of one image of the result.
+    /// Floats of one image, not padded.
+    pub fn plain_image(&self) -> usize {
+        self.image[0] * self.image[1] * self.inputs()
+    }
+
+    /// Floats at the places of one image.
     pub fn result(&self) -> usize {
         self.places[0] * self.places[1] * self.outputs()
     }
@@ -63,16 +83,69 @@ impl Geometry {
         self.groups == 1 && self.window.dilation[1] == 1
     }
 
+    /// A row of the kernel as stretches of neighbouring floats, of which there are `channels` at each of its elements:
+    /// how many, and how long each is.
+    pub fn stretches(&self, channels: usize) -> [usize; 2] {
+        let columns = self.window.kernel[1];
+        if self.rows_are_whole() { [1, columns * channels] } else { [columns, channels] }
+    }
+
+    /// Margins at the left and right of each row of places, so that a row of the kernel, turned round, may begin and end
+    /// outside when it slides over places to the pixels that they see.
+    pub fn margins(&self) -> [usize; 2] {
+        if !self.slides_back() {
+            return [0, 0];
+        }
+        let (window, left) = (&self.window, self.window.padding[1][0]);
+        let reach = window.dilation[1] * (window.kernel[1] - 1);
+        [reach.saturating_sub(left), (self.image[1] + left).saturating_sub(self.places[1])]
+    }
+
+    /// Whether the kernel, turned round, slides over whole rows of places.
+    pub fn slides_back(&self) -> bool {
+        self.window.stride == [1, 1]
+    }
+
+    /// Floats of a row of places with its margins.
+    pub fn place_row(&self) -> usize {
+        let [left, right] = self.margins();
+        (left + self.places[1] + right) * self.outputs()
+    }
+
+    /// The places of such a row, whose margins become 0.
+    pub fn within_margins<'a, T: Float>(&self, row: &'a mut [T]) -> &'a mut [T] {
+        let start = self.margins()[0] * self.outputs();
+        let end = start + self.places[1] * self.outputs();
+        row[..start].fill(T::default());
+        row[end..].fill(T::default());
+        &mut row[start..end]
+    }
+
+    /// Rows above and columns before the image in the padded one.
+    pub fn corner(&self) -> [usize; 2] {
+        self.window.padding.map(|side| side[0])
+    }
+
+    /// Floats of all places of an image with their margins.
+    pub fn place_image(&self) -> usize {
+        self.places[0] * self.place_row()
+    }
+
+    /// Images whose pixels and gradients fit a cache together.
+    pub fn images_in_cache(&self) -> usize {
+        (CACHED / (self.padded_image() + self.place_image()).max(1)).max(1)
+    }
+
     /// Multiply-adds of one image.
     pub fn multiply_adds(&self) -> usize {
         self.places[0] * self.places[1] * self.outputs() * self.taps() * self.channels[0]
     }
 
-    /// Columns in blocks of four registers: `(first, columns, width in whole registers)`.
+    /// Columns in blocks of as many registers as a row of the tile has.
     pub fn blocks(&self, columns: usize) -> impl Iterator<Item = Block> + use<> {
-        let lanes = self.lanes;
-        (0..columns).step_by(4 * lanes).map(move |first| {
-            let count = (columns - first).min(4 * lanes);
+        let (lanes, most) = (self.lanes, REGISTERS * self.lanes);
+        (0..columns).step_by(most).map(move |first| {
+            let count = (columns - first).min(most);
             Block { first, count, width: count.next_multiple_of(lanes) }
         })
     }
@@ -83,9 +156,10 @@ impl Geometry {
         self.groups * self.taps() * rows * widths
     }
 
-    /// Shards of the batch for sums over it, each with a sum of its own: a function of the batch alone.
+    /// Shards of the batch for sums over it, each with a sum of its own: a function of the shapes alone.
     pub fn shards(&self) -> usize {
-        self.batch.div_ceil(8).clamp(1, 8)
+        let large = self.packed(self.channels[0], self.channels[1]) > LARGE;
+        self.batch.div_ceil(8).clamp(1, if large { 8 } else { 16 })
     }
 
     /// The images of a shard.

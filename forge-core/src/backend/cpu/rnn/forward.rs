@@ -234,6 +234,10 @@ impl<T: Float> Point<T> {
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>, C: Cell>(&self, count: usize) {
         let Panel { units, width, .. } = self.panel;
+        if 2 * units <= V::N && count > 1 {
+            // SAFETY: the caller's promise.
+            return unsafe { self.gathered::<V, C>(count) };
+        }
         let whole = units == V::N;
         for row in 0..count {
             // SAFETY: the pointers are of this panel and of `count` samples.
@@ -251,6 +255,60 @@ impl<T: Float> Point<T> {
                 if C::SECOND_STATE {
                     out.c.store(self.c_new.add(row * V::N));
                     out.tanh_c.store(self.tanh_c.add(row * V::N));
+                }
+            }
+        }
+    }
+
+    /// The same for a tail of few units: those of several samples share a register.
+    #[inline(always)]
+    unsafe fn gathered<V: Elementary<Float = T>, C: Cell>(&self, count: usize) {
+        /// Lanes of the widest register.
+        const MOST: usize = 16;
+        let Panel { units, width, .. } = self.panel;
+        debug_assert!(V::N <= MOST);
+        let samples = V::N / units;
+        for first in (0..count).step_by(samples) {
+            let here = samples.min(count - first);
+            // The four slots, h, c, tanh c.
+            let mut lanes = [[T::default(); MOST]; 7];
+            // SAFETY: as in `run`; a lane for each unit of each sample here.
+            unsafe {
+                for (row, u) in (first..first + here).flat_map(|row| (0..units).map(move |u| (row, u))) {
+                    let lane = (row - first) * units + u;
+                    for (slot, of) in lanes.iter_mut().take(4).enumerate() {
+                        of[lane] = *self.gates.add(row * width + slot * units + u);
+                    }
+                    if C::CARRY_IS_STATE {
+                        lanes[4][lane] = *self.h.add(row * self.h_row + u);
+                    }
+                    if C::SECOND_STATE {
+                        lanes[5][lane] = *self.c.add(row * V::N + u);
+                    }
+                }
+                let [i, f, g, o, h, c, _] = lanes.each_ref().map(|of| V::load(of.as_ptr()));
+                let out = C::forward([i, f, g, o], h, c);
+                let [i, f, g, o] = out.gates;
+                for (of, v) in lanes.iter_mut().zip([i, f, g, o, out.h, out.c, out.tanh_c]) {
+                    v.store(of.as_mut_ptr());
+                }
+                for row in first..first + here {
+                    if C::SECOND_STATE {
+                        // Backward reads whole registers of them.
+                        V::splat(T::default()).store(self.c_new.add(row * V::N));
+                        V::splat(T::default()).store(self.tanh_c.add(row * V::N));
+                    }
+                    for u in 0..units {
+                        let lane = (row - first) * units + u;
+                        for (slot, of) in lanes.iter().take(4).enumerate() {
+                            *self.gates.add(row * width + slot * units + u) = of[lane];
+                        }
+                        *self.y.add(row * self.y_row + u) = lanes[4][lane];
+                        if C::SECOND_STATE {
+                            *self.c_new.add(row * V::N + u) = lanes[5][lane];
+                            *self.tanh_c.add(row * V::N + u) = lanes[6][lane];
+                        }
+                    }
                 }
             }
         }

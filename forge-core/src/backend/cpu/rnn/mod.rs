@@ -72,6 +72,12 @@ struct State<T: Float> {
     kept: Scratch<T>,
 }
 
+/// All weights of a cell as [`pack::forward`] lays them out.
+struct Weights<T: Float, C> {
+    all: Scratch<T>,
+    cell: PhantomData<C>,
+}
+
 /// Gradients of x, h0, c0, w_ih, w_hh, b_ih, b_hh.
 type Gradients = [Option<Tensor>; 7];
 
@@ -110,9 +116,24 @@ impl CpuRnn {
         let (x, h0, w_ih, w_hh) = (x?, h0?, w_ih?, w_hh?);
         let (b_ih, b_hh) = (args.b_ih.packed()?, args.b_hh.packed()?);
         let c0 = args.c0.map(Tensor::packed).transpose()?;
-        let mut weights = Scratch::<T>::new(&self.memory, shape.weight_rows() * shape.gates());
-        let (w, b) = ((read(&w_ih)?, read(&w_hh)?), (read(&b_ih)?, read(&b_hh)?));
-        pack::forward::<T, C>(&shape, w, b, weights.as_mut());
+        let pack = || -> Result<Weights<T, C>> {
+            let mut all = Scratch::<T>::new(&self.memory, shape.weight_rows() * shape.gates());
+            let (w, b) = ((read(&w_ih)?, read(&w_hh)?), (read(&b_ih)?, read(&b_hh)?));
+            pack::forward::<T, C>(&shape, w, b, all.as_mut());
+            Ok(Weights { all, cell: PhantomData })
+        };
+        // In training weights change before they would serve again.
+        let (own, kept);
+        let weights: &Weights<T, C> = match keep {
+            true => {
+                own = pack()?;
+                &own
+            }
+            false => {
+                kept = Tensor::panels([args.w_hh, args.w_ih, args.b_ih, args.b_hh], pack)?;
+                &kept
+            }
+        };
         let each = Kept::<T>::size(&shape, keep, C::SECOND_STATE);
         let mut kept = Scratch::<T>::new(&self.memory, shape.batch * each);
         let (y, y_at) = output::<T>(args.x, &[shape.batch, shape.time, shape.hidden])?;
@@ -125,7 +146,7 @@ impl CpuRnn {
             x: read(&x)?.as_ptr(),
             h0: read(&h0)?.as_ptr(),
             c0: c0.as_ref().map_or(Ok(std::ptr::null()), |c| read(c).map(<[T]>::as_ptr))?,
-            weights: weights.as_ref().as_ptr(),
+            weights: weights.all.as_ref().as_ptr(),
             y: y_at,
             h_n: h_n_at,
             c_n: c_n_at,

@@ -4,10 +4,11 @@
 //! errors, measured over the f32 range by the test below and over random f64: exp and log 2 units in the last place,
 //! sigmoid and tanh 3, infinities, zeros and NaN as in IEEE 754.
 
+use super::special::Special;
 use super::{Float, Lanes};
 
 /// What differs between f32 and f64: where to cut, and how many terms a series needs.
-pub trait Reduced: Float {
+pub trait Reduced: Float + Special {
     /// ln 2 = HIGH + LOW, where products of HIGH with exponents are exact.
     const LN2_HIGH: f64;
     /// See [`Reduced::LN2_HIGH`].
@@ -38,7 +39,7 @@ pub trait Reduced: Float {
 
 /// Horner's scheme, highest coefficient first.
 #[inline(always)]
-unsafe fn polynomial<V: Lanes, const N: usize>(x: V, coefficients: [f64; N]) -> V {
+pub unsafe fn polynomial<V: Lanes, const N: usize>(x: V, coefficients: [f64; N]) -> V {
     // SAFETY: the caller's promise.
     let constant = |c: f64| unsafe { V::splat(<V::Float as crate::backend::Scalar>::from_f64(c)) };
     let mut sum = constant(coefficients[0]);
@@ -131,14 +132,14 @@ impl Reduced for f64 {
 
 /// A constant like an existing value, whose existence shows that the instructions are there.
 #[inline(always)]
-fn constant<V: Lanes>(_: V, value: f64) -> V {
+pub fn constant<V: Lanes>(_: V, value: f64) -> V {
     // SAFETY: a value of the type exists.
     unsafe { V::splat(<V::Float as crate::backend::Scalar>::from_f64(value)) }
 }
 
 /// x = n ln 2 + r as n and eʳ - 1, for x that is not out of range.
 #[inline(always)]
-fn reduce<V: Lanes>(x: V) -> (V, V) {
+pub fn reduce<V: Lanes>(x: V) -> (V, V) {
     let n = x.mul(constant(x, std::f64::consts::LOG2_E)).round();
     let r = n.neg_mul_add(constant(x, V::Float::LN2_HIGH), x);
     let r = n.neg_mul_add(constant(x, V::Float::LN2_LOW), r);
@@ -215,7 +216,7 @@ impl<V: Lanes> Elementary for V {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kernel, Level};
+    use super::super::{Kernel, Level, erf, expm1, log1p, sin_cos};
     use super::*;
 
     #[derive(Clone, Copy, Debug)]
@@ -224,6 +225,11 @@ mod tests {
         Log,
         Sigmoid,
         Tanh,
+        Expm1,
+        Log1p,
+        Sin,
+        Cos,
+        Erf,
     }
 
     struct Apply<'a, T>(Function, &'a mut [T]);
@@ -242,6 +248,11 @@ mod tests {
                         Function::Log => x.log(),
                         Function::Sigmoid => x.sigmoid(),
                         Function::Tanh => x.tanh(),
+                        Function::Expm1 => expm1(x),
+                        Function::Log1p => log1p(x),
+                        Function::Sin => sin_cos(x)[0],
+                        Function::Cos => sin_cos(x)[1],
+                        Function::Erf => erf(x),
                     };
                     y.store_first(chunk.as_mut_ptr(), n);
                 }
@@ -259,11 +270,26 @@ mod tests {
             Function::Log => x.ln(),
             Function::Sigmoid => crate::backend::Scalar::sigmoid(x),
             Function::Tanh => x.tanh(),
+            Function::Expm1 => x.exp_m1(),
+            Function::Log1p => x.ln_1p(),
+            Function::Sin => x.sin(),
+            Function::Cos => x.cos(),
+            Function::Erf => libm::erf(x),
         }
     }
 
-    const ALL: [(Function, f64); 4] =
-        [(Function::Exp, 2.0), (Function::Log, 2.0), (Function::Sigmoid, 3.0), (Function::Tanh, 3.0)];
+    /// Units in the last place that each may be off.
+    const ALL: [(Function, f64); 9] = [
+        (Function::Exp, 2.0),
+        (Function::Log, 2.0),
+        (Function::Sigmoid, 3.0),
+        (Function::Tanh, 3.0),
+        (Function::Expm1, 2.0),
+        (Function::Log1p, 4.0),
+        (Function::Sin, 2.0),
+        (Function::Cos, 2.0),
+        (Function::Erf, 2.0),
+    ];
 
     #[test]
     fn f32_over_its_whole_range() {

@@ -5,12 +5,16 @@
 //! standard error where nobody asks. Results are a function of the level, the shapes and the
 //! values: two levels may round differently, two runs on one level may not.
 
+mod access;
 mod elementary;
 mod portable;
+mod special;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use access::{constant, constant_first, load, narrow, store, wide};
 pub use elementary::{Elementary, Reduced};
+pub use special::{erf, expm1, log1p, normal_below, normal_density, sin_cos};
 
 use crate::backend::Scalar;
 use crate::{Error, Result};
