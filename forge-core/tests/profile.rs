@@ -64,17 +64,14 @@ fn a_known_model_has_the_calls_and_flops_that_its_shapes_say() {
     }
     let profile = profiler.lap();
 
-    // [4, 3, 8, 8] and a kernel of 3 by 3 give [4, 8, 6, 6]; x wants no gradient.
+    // [4, 3, 8, 8] and a kernel of 3 by 3 compute [4, 8, 6, 6], of which the fused pooling keeps a quarter; x wants no
+    // gradient.
     let (outputs, kernel) = (4.0 * 8.0 * 36.0, 27.0);
-    let conv = row(&profile, "", "conv", "conv2d + relu");
-    let (x_bytes, w_bytes, y_bytes) = (4.0 * 768.0, 4.0 * (8.0 * 27.0 + 8.0), 4.0 * outputs);
+    let conv = row(&profile, "", "conv", "conv2d + relu + max_pool");
+    let (x_bytes, w_bytes, y_bytes) = (4.0 * 768.0, 4.0 * (8.0 * 27.0 + 8.0), outputs);
     assert_eq!(work(conv.forward), (3, 3.0 * 2.0 * outputs * kernel, 3.0 * (x_bytes + w_bytes + y_bytes)));
     let backward = y_bytes + x_bytes + w_bytes + w_bytes;
     assert_eq!(work(conv.backward), (3, 3.0 * 2.0 * outputs * kernel, 3.0 * backward));
-    // Bound by memory: [4, 8, 6, 6] to [4, 8, 3, 3].
-    let pool = row(&profile, "", "pool", "max_pool2d");
-    assert_eq!(work(pool.forward), (3, 0.0, 3.0 * (y_bytes + y_bytes / 4.0)));
-    assert!(pool.forward.gflops().is_none() && pool.forward.gigabytes().unwrap() > 0.0);
     // Here x wants its gradient, too.
     let head = row(&profile, "", "head", "linear");
     let product = 2.0 * 4.0 * 72.0 * 5.0;
@@ -86,11 +83,18 @@ fn a_known_model_has_the_calls_and_flops_that_its_shapes_say() {
 
     // Without gradients the same, forward only.
     model.forward(&Cx::infer(), &x).unwrap();
-    let infer = profiler.finish();
-    let conv = row(&infer, "", "conv", "conv2d + relu");
+    let infer = profiler.lap();
+    let conv = row(&infer, "", "conv", "conv2d + relu + max_pool");
     assert_eq!((conv.forward.calls, conv.forward.flops), (1, 2.0 * outputs * kernel));
     assert_eq!(conv.backward, Cost::default());
     assert_eq!(row(&infer, "", "head", "linear").forward.flops, product);
+
+    // Bound by memory: [4, 3, 8, 8] to [4, 3, 4, 4].
+    x.max_pool2d(&PoolOptions::new([2, 2])).unwrap();
+    let pooled = profiler.finish();
+    let pool = row(&pooled, "", "", "max_pool2d");
+    assert_eq!(work(pool.forward), (1, 0.0, x_bytes + x_bytes / 4.0));
+    assert!(pool.forward.gflops().is_none() && pool.forward.gigabytes().unwrap() > 0.0);
 }
 
 #[test]
