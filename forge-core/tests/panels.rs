@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-use forge_core::nn::{Gru, Init, LastStep, Linear, Lstm, Module, Sequential};
+use forge_core::nn::{Conv1d, Gru, Init, LastStep, Linear, Lstm, Module, Sequential};
+use forge_core::ops::{ConvOptions, Padding};
 use forge_core::optim::{Adam, Ema, Optimizer};
 use forge_core::{Cx, DType, Device, Param, Parameters, Tensor};
 
 fn model(seed: u64) -> Sequential {
     let init = Init::new(seed);
+    let same = ConvOptions { padding: Padding::Same, ..ConvOptions::default() };
     Sequential::new()
+        .with("conv", Conv1d::new(&init.within("conv"), 5, 5, [3], same).unwrap())
         .with("lstm", Lstm::new(&init.within("lstm"), 3, 10, 1, 0.0).unwrap())
         .with("gru", Gru::new(&init.within("gru"), 10, 7, 1, 0.0).unwrap())
         .with("last", LastStep)
@@ -72,16 +75,31 @@ fn a_step_of_the_optimizer_a_load_and_a_conversion_are_seen() {
 /// The layer that packs keeps the four weights under one of them: a change of any must be seen.
 #[test]
 fn one_weight_that_is_written_in_place_is_enough() {
-    for name in ["weight_ih", "weight_hh", "bias_ih", "bias_hh"] {
-        for layer in ["lstm", "gru"] {
-            let mut model = model(3);
-            let mut adam = Adam::new(0.1);
-            changed(&mut model, name, |m| {
-                m.freeze("*", true).unwrap();
-                m.freeze(&format!("{layer}.{name}*"), false).unwrap();
-                step(m, &mut adam);
-            });
-        }
+    let recurrent = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+        .iter()
+        .flat_map(|name| ["lstm", "gru"].map(|layer| format!("{layer}.{name}*")));
+    for name in recurrent.chain(["conv.weight".into(), "conv.bias".into()]) {
+        let mut model = model(3);
+        let mut adam = Adam::new(0.1);
+        changed(&mut model, &name, |m| {
+            m.freeze("*", true).unwrap();
+            m.freeze(&name, false).unwrap();
+            step(m, &mut adam);
+        });
+    }
+}
+
+/// One weight may be that of convolutions whose order of it differs.
+#[test]
+fn groups_that_share_a_weight_do_not_share_its_order() {
+    let values = |count: usize| (0..count).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>();
+    let weight = || Tensor::new(&values(24), &[4, 2, 3]).unwrap();
+    let shared = weight();
+    for groups in [1, 2, 1, 2] {
+        let x = Tensor::new(&values(10 * groups), &[1, 2 * groups, 5]).unwrap();
+        let options = ConvOptions { groups, ..ConvOptions::default() };
+        let of = |w: &Tensor| x.conv1d(w, None, &options).unwrap().to_vec::<f32>().unwrap();
+        assert_eq!(of(&shared), of(&weight()), "{groups} groups");
     }
 }
 

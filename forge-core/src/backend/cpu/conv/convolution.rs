@@ -21,7 +21,18 @@ impl CpuConv {
         keep: bool,
     ) -> Result<(Tensor, Kept<T>)> {
         let g = Geometry::new(args, lanes::<T>());
-        let packed = self.forward_weights::<T>(args, &g)?;
+        // In training weights change before they would serve again.
+        let (own, of_weight);
+        let packed: &Scratch<T> = match keep {
+            true => {
+                own = self.forward_weights::<T>(args, &g)?;
+                &own
+            }
+            false => {
+                of_weight = self.kept_weights::<T>(args, &g)?;
+                &of_weight.all
+            }
+        };
         let bias = args.bias.as_ref().map(Tensor::packed).transpose()?;
         let bias = bias_of::<T>(bias.as_ref())?;
         let x = Image::<T>::of("conv", &args.x)?;

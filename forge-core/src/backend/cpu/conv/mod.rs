@@ -47,6 +47,12 @@ impl<T: Float> Kept<T> {
     }
 }
 
+/// Weights for sweeps from images to places, as they are kept for inference.
+struct Packed<T: Float> {
+    all: Scratch<T>,
+    groups: usize,
+}
+
 /// Gradients of x, weight and bias.
 type Gradients = [Option<Tensor>; 3];
 
@@ -141,6 +147,14 @@ impl CpuConv {
     /// Weights for sweeps from images to places.
     fn forward_weights<T: Float>(&self, args: &ConvArgs, g: &Geometry) -> Result<Scratch<T>> {
         self.packed(args, g.channels, g, pack::forward)
+    }
+
+    /// Those, kept with the weight until someone writes to it.
+    fn kept_weights<T: Float>(&self, args: &ConvArgs, g: &Geometry) -> Result<Arc<Packed<T>>> {
+        let pack = || Ok(Packed { all: self.forward_weights(args, g)?, groups: g.groups });
+        let kept = Tensor::panels([&args.weight], pack)?;
+        // The order depends on nothing else that a weight does not tell.
+        if kept.groups == g.groups { Ok(kept) } else { pack().map(Arc::new) }
     }
 
     /// Weights for sweeps from places to images.
