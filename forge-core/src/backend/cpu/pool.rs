@@ -7,6 +7,7 @@ use super::simd::{Elementary, Float, Kernel, Lanes};
 use super::threads::{Shared, parallel_if};
 use crate::backend::{Composed, Parts, Pool, PoolArgs, PoolKind, Saved, Scalar, Span};
 use crate::{DType, Result, Tensor};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The family with the free list that its working memory is from.
@@ -62,6 +63,12 @@ impl Spans {
             && (0..2).all(|d| places[d] * window.kernel[d] == self.size[d])
     }
 
+    /// Rows of the image from the first to the last of a row of parts.
+    pub fn rows(&self, r: usize) -> Range<usize> {
+        let span = self.parts.span(0, r, self.size[0]);
+        span.first..span.first + span.len.saturating_sub(1) * span.step + 1
+    }
+
     /// What the sum of a part is divided by.
     fn divisor(&self, row: &Span, column: &Span) -> f64 {
         match self.kind {
@@ -70,11 +77,11 @@ impl Spans {
         }
     }
 
-    /// Calls `each(part, row span, column span)` for every part.
+    /// Calls `each(part, row span, column span)` for every part of some rows of them.
     #[inline(always)]
-    fn each(&self, mut each: impl FnMut(usize, &Span, &Span)) {
-        let [rows, columns] = self.counts();
-        for r in 0..rows {
+    fn each(&self, rows: Range<usize>, mut each: impl FnMut(usize, &Span, &Span)) {
+        let columns = self.counts()[1];
+        for r in rows {
             let row = self.parts.span(0, r, self.size[0]);
             for c in 0..columns {
                 each(r * columns + c, &row, &self.parts.span(1, c, self.size[1]));
@@ -112,7 +119,17 @@ impl CpuPool {
                     let at = if with_positions { at.part(n * places, places) } else { &mut [] };
                     (out.part(n * places, places), at)
                 };
-                T::dispatch(Forward { spans: &spans, channels, x, y, at });
+                T::dispatch(Forward {
+                    spans: &spans,
+                    parts: 0..rows,
+                    channels: 0..channels,
+                    pixel: channels,
+                    x,
+                    x_from: 0,
+                    x_pixel: channels,
+                    y,
+                    at,
+                });
             });
             Ok(())
         })?;
@@ -178,13 +195,20 @@ fn elements_of(row: &Span, column: &Span, width: usize, mut each: impl FnMut(usi
     }
 }
 
-/// The parts of one image.
+/// Some rows of the parts of one image, in some of its channels.
 pub struct Forward<'a, T> {
     pub spans: &'a Spans,
-    pub channels: usize,
-    /// `[height, width, channels]`
+    /// Rows of parts.
+    pub parts: Range<usize>,
+    /// Channels of `y` and `at`.
+    pub channels: Range<usize>,
+    /// Floats from part to part of those.
+    pub pixel: usize,
+    /// These channels, `[height, width, x_pixel]`, from row `x_from` of the image on.
     pub x: &'a [T],
-    /// `[rows, columns, channels]`
+    pub x_from: usize,
+    pub x_pixel: usize,
+    /// `[rows, columns, pixel]`
     pub y: &'a mut [T],
     /// Positions of maxima in their parts, of the size of `y`, or nothing.
     pub at: &'a mut [T],
@@ -194,27 +218,31 @@ impl<T: Float> Kernel<T> for Forward<'_, T> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
-        let channels = self.channels;
-        self.spans.each(|part, row, column| {
-            let pixel = part * channels;
+        let (channels, kept) = (self.channels.len(), !self.at.is_empty());
+        self.spans.each(self.parts, |part, row, column| {
+            let row = &Span { first: row.first - self.x_from, ..*row };
             let divisor = self.spans.divisor(row, column);
             for first in (0..channels).step_by(V::N) {
                 let n = (channels - first).min(V::N);
+                let to = part * self.pixel + self.channels.start + first;
                 // SAFETY: every pointer is to n channels of a pixel within its slice.
                 unsafe {
-                    let load = |at: usize| load::<V>(&self.x[at * channels + first..], n);
+                    let load = |pixel: usize| load::<V>(&self.x[pixel * self.x_pixel + first..], n);
                     let zero = V::splat(T::default());
                     let (mut number, mut best, mut at) =
                         (0.0, V::splat(<T as Scalar>::from_f64(f64::NEG_INFINITY)), zero);
                     match self.spans.kind {
-                        PoolKind::Max => elements_of(row, column, self.spans.size[1], |pixel| {
+                        PoolKind::Max if kept => elements_of(row, column, self.spans.size[1], |pixel| {
                             let x = load(pixel);
                             // Only a greater one replaces what stands, or one that is not a number.
                             let number_now = V::splat(<T as Scalar>::from_f64(number));
                             let position = x.if_greater(best, number_now, at);
                             at = x.if_ordered(position, best.if_ordered(number_now, at));
-                            best = x.if_ordered(x.if_greater(best, x, best), best.if_ordered(x, best));
+                            best = larger(x, best);
                             number += 1.0;
+                        }),
+                        PoolKind::Max => elements_of(row, column, self.spans.size[1], |pixel| {
+                            best = larger(load(pixel), best);
                         }),
                         PoolKind::Average { .. } => {
                             best = zero;
@@ -224,14 +252,20 @@ impl<T: Float> Kernel<T> for Forward<'_, T> {
                             best = best.div(V::splat(<T as Scalar>::from_f64(divisor)));
                         }
                     }
-                    store(best, &mut self.y[pixel + first..], n);
-                    if !self.at.is_empty() {
-                        store(at, &mut self.at[pixel + first..], n);
+                    store(best, &mut self.y[to..], n);
+                    if kept {
+                        store(at, &mut self.at[to..], n);
                     }
                 }
             }
         });
     }
+}
+
+/// The larger, `best` where they are equal; NaN where either is.
+#[inline(always)]
+fn larger<V: Lanes>(x: V, best: V) -> V {
+    x.if_ordered(x.max(best), x)
 }
 
 /// Adds the gradient of one image, or writes it where every element is in exactly one part.
@@ -253,7 +287,7 @@ impl<T: Float> Kernel<T> for Backward<'_, T> {
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
         let (channels, alone) = (self.channels, self.spans.are_a_partition());
-        self.spans.each(|part, row, column| {
+        self.spans.each(0..self.spans.counts()[0], |part, row, column| {
             let pixel = part * channels;
             let divisor = self.spans.divisor(row, column);
             for first in (0..channels).step_by(V::N) {

@@ -1,11 +1,12 @@
 //! The convolution with what follows it, image by image: relu and maxima are taken while an image's places are still in a
 //! cache, and its gradients made from a gradient of places that never is in memory as a whole.
 
+use super::forward::Operands;
 use super::geometry::Geometry;
 use super::weight_gradient;
 use super::{Arriving, CpuConv, Gradients, Kept, SLACK, backward, bias_gradient, bias_of, forward, is_relu};
 use crate::backend::cpu::channels_last::{Image, build};
-use crate::backend::cpu::pool::{Backward, Forward, Spans};
+use crate::backend::cpu::pool::{Backward, Spans};
 use crate::backend::cpu::scratch::Scratch;
 use crate::backend::cpu::simd::{Float, lanes};
 use crate::backend::cpu::threads::{Shared, parallel_if};
@@ -57,27 +58,21 @@ impl CpuConv {
                 };
                 // SAFETY: image n's own part of the result.
                 let y = unsafe { out.part(n * each, each) };
-                let sweep = |to: &mut [T]| {
-                    let weights = packed.as_ref().as_ptr();
-                    // SAFETY: `to` has room for the image's places; the others were made for this geometry.
-                    unsafe {
-                        forward::gather(
-                            &g,
-                            padded,
-                            weights,
-                            bias.map_or(std::ptr::null(), <[T]>::as_ptr),
-                            to.as_mut_ptr(),
-                        )
-                    }
+                let all = Operands {
+                    padded,
+                    weights: packed.as_ref().as_ptr(),
+                    bias: bias.map_or(std::ptr::null(), <[T]>::as_ptr),
                 };
                 match &spans {
-                    None => sweep(y),
+                    // SAFETY: `y` has room for the image's places; the operands were made for this geometry.
+                    None => unsafe { forward::gather(&g, all, y.as_mut_ptr()) },
                     Some(spans) => {
-                        let mut places = Scratch::<T>::new(&self.memory, g.result());
-                        sweep(places.as_mut());
-                        // SAFETY: image n's own part, or none.
-                        let at = unsafe { at.part(n * kept, kept) };
-                        T::dispatch(Forward { spans, channels: g.outputs(), x: places.as_ref(), y, at });
+                        let mut rows = Scratch::<T>::new(&self.memory, forward::room(&g, spans));
+                        // SAFETY: image n's own part, or none; the operands were made for this geometry.
+                        unsafe {
+                            let at = at.part(n * kept, kept);
+                            forward::Maxima { g: &g, spans, rows: rows.as_mut(), y: &mut *y, at }.take(all);
+                        }
                     }
                 }
                 // Behind the maxima: the largest of what a relu leaves is what it leaves of the largest.

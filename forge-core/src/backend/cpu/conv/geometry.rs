@@ -6,6 +6,9 @@ use crate::backend::{ConvArgs, Window};
 
 /// Of weights with more floats than this, fewer sums are made.
 const LARGE: usize = 1 << 16;
+/// Sums over a small batch, at most, and the places of each at least.
+const FEW: usize = 4;
+const PLACES: usize = 256;
 /// Floats that are read again and again from the second cache.
 const CACHED: usize = 1 << 17;
 
@@ -142,7 +145,7 @@ impl Geometry {
     }
 
     /// Columns in blocks of as many registers as a row of the tile has.
-    pub fn blocks(&self, columns: usize) -> impl Iterator<Item = Block> + use<> {
+    pub fn blocks(&self, columns: usize) -> impl Iterator<Item = Block> + Clone + use<> {
         let (lanes, most) = (self.lanes, REGISTERS * self.lanes);
         (0..columns).step_by(most).map(move |first| {
             let count = (columns - first).min(most);
@@ -159,7 +162,9 @@ impl Geometry {
     /// Shards of the batch for sums over it, each with a sum of its own: a function of the shapes alone.
     pub fn shards(&self) -> usize {
         let large = self.packed(self.channels[0], self.channels[1]) > LARGE;
-        self.batch.div_ceil(8).clamp(1, if large { 8 } else { 16 })
+        // Of a small batch as many as give work to some threads, if a sum has enough products for its addition to be little.
+        let few = (self.batch * self.places[0] * self.places[1] / PLACES).min(self.batch.div_ceil(2));
+        self.batch.div_ceil(8).max(few.min(FEW)).clamp(1, if large { 8 } else { 16 })
     }
 
     /// The images of a shard.

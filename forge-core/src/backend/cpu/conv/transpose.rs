@@ -1,5 +1,6 @@
 //! The transposed convolution: from places to images, and its gradients the other way.
 
+use super::forward::Operands;
 use super::geometry::Geometry;
 use super::weight_gradient;
 use super::{Arriving, CpuConv, Gradients, SLACK, backward, bias_gradient, bias_of, forward, is_relu};
@@ -87,7 +88,8 @@ impl CpuConv {
                         // SAFETY: image n's own part of the result.
                         unsafe {
                             let to = dx.part(n * g.result(), g.result()).as_mut_ptr();
-                            forward::gather(&g, from, weights, std::ptr::null(), to);
+                            let all = Operands { padded: from, weights, bias: std::ptr::null() };
+                            forward::gather(&g, all, to);
                         }
                     }
                     if need_weight {

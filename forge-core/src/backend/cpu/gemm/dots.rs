@@ -27,6 +27,11 @@ impl<T: Float> Kernel<T> for Dots<T> {
         unsafe {
             for i in 0..self.few.1 {
                 let mut j = self.many.1.start;
+                // Eight streams from memory come quicker than four, where there are registers for sixteen sums.
+                while V::TILE >= 6 && j + 8 <= self.many.1.end {
+                    self.rows::<V, 8>(i, j);
+                    j += 8;
+                }
                 while j + 4 <= self.many.1.end {
                     self.rows::<V, 4>(i, j);
                     j += 4;
