@@ -1,35 +1,42 @@
 //! From places back to images: the gradient of an image, or a transposed convolution, and the gradient of the weights.
 
-use super::geometry::Geometry;
+use super::fold;
+use super::geometry::{Block, Geometry};
 use super::tile::{Correlation, Pixels};
 use crate::backend::cpu::simd::{Elementary, Float, Kernel};
+
+/// The places of one image and the weights.
+#[derive(Clone, Copy)]
+pub struct Operands<T> {
+    /// [`Geometry::place_image`] floats, with zeros in the margins.
+    pub grad: *const T,
+    /// What [`super::pack::backward`] made.
+    pub weights: *const T,
+    /// A float for each channel of the image, or null.
+    pub bias: *const T,
+    /// Room for [`Geometry::folded`] floats of a row of the image.
+    pub folded: *mut T,
+}
 
 /// What the places of one image give to its pixels.
 ///
 /// # Safety
-/// `grad` points at [`Geometry::place_image`] floats, with zeros in the margins; `weights` at what
-/// [`super::pack::backward`] made; `bias` at a float for each channel of the image or nowhere; `out` at the floats of one
-/// image, not padded.
-pub unsafe fn spread<T: Float>(g: &Geometry, grad: *const T, weights: *const T, bias: *const T, out: *mut T) {
+/// The operands are as they say; `out` points at the floats of one image, not padded.
+pub unsafe fn spread<T: Float>(g: &Geometry, all: Operands<T>, out: *mut T) {
     let inputs = g.channels[0];
-    let mut weights = weights;
+    let mut weights = all.weights;
     for group in 0..g.groups {
-        for block in g.blocks(inputs) {
+        for block in g.blocks(inputs, g.backward_folds()) {
             let channel = group * inputs + block.first;
-            let rows = Rows {
-                g,
-                grad: grad.wrapping_add(group * g.channels[1]),
-                weights,
-                tap: g.channels[1] * block.width,
-                bias: if bias.is_null() { bias } else { bias.wrapping_add(channel) },
-                columns: block.count,
-            };
+            let bias = if all.bias.is_null() { all.bias } else { all.bias.wrapping_add(channel) };
+            let of = Operands { grad: all.grad.wrapping_add(group * g.channels[1]), weights, bias, ..all };
+            let rows = Rows { g, of, tap: g.channels[1] * block.width, block };
             for y in 0..g.image[0] {
                 let to = out.wrapping_add(y * g.image[1] * g.inputs() + channel);
                 // SAFETY: the caller's promise, for the channels of this block.
                 unsafe { if g.slides_back() { rows.slide(y, to) } else { rows.step(y, to) } }
             }
-            weights = weights.wrapping_add(g.taps() * rows.tap);
+            weights = weights.wrapping_add(g.taps() / block.folds * rows.tap);
         }
     }
 }
@@ -37,14 +44,12 @@ pub unsafe fn spread<T: Float>(g: &Geometry, grad: *const T, weights: *const T, 
 /// Rows of an image, for one block of its channels.
 struct Rows<'a, T> {
     g: &'a Geometry,
-    /// The first place's channels of the group.
-    grad: *const T,
-    /// Packed weights run from the last element of the kernel to the first.
-    weights: *const T,
-    /// Floats of weights of one element.
+    /// From the first place's channels of the group on. Packed weights run from the last element of the kernel to the
+    /// first.
+    of: Operands<T>,
+    /// Floats of weights of one element, or of one row of elements that are folded.
     tap: usize,
-    bias: *const T,
-    columns: usize,
+    block: Block,
 }
 
 impl<T: Float> Rows<'_, T> {
@@ -59,7 +64,8 @@ impl<T: Float> Rows<'_, T> {
     /// The weights of one element of the kernel.
     fn weight(&self, row: usize, column: usize) -> *const T {
         let [rows, columns] = self.g.window.kernel;
-        self.weights.wrapping_add(((rows - 1 - row) * columns + columns - 1 - column) * self.tap)
+        let before = ((rows - 1 - row) * columns + columns - 1 - column) / self.block.folds;
+        self.of.weights.wrapping_add(before * self.tap)
     }
 
     /// Row `y`, all of the kernel in one sweep.
@@ -75,24 +81,27 @@ impl<T: Float> Rows<'_, T> {
         let (row, place) = first.unwrap_or((0, 0));
         let reach = window.dilation[1] * (kernel_columns - 1);
         let start = (g.margins()[0] + window.padding[1][0] - reach) * g.outputs();
-        let [inner, k] = g.stretches(g.channels[1]);
-        T::dispatch(Pixels {
+        let folds = self.block.folds;
+        let [inner, k] = g.stretches(g.channels[1], folds);
+        let pixels = Pixels {
             count: g.image[1],
-            columns: self.columns,
-            start: self.bias,
+            columns: self.block.count,
+            start: self.of.bias,
             start_row: 0,
             outer,
             x_outer: window.dilation[0] * g.place_row(),
-            weight_outer: kernel_columns * self.tap,
+            weight_outer: kernel_columns / folds * self.tap,
             inner,
             x_inner: window.dilation[1] * g.outputs(),
             k,
-            x: self.grad.wrapping_add(place * g.place_row() + start),
+            x: self.of.grad.wrapping_add(place * g.place_row() + start),
             x_row: g.outputs(),
             weight: self.weight(row, kernel_columns - 1),
             out,
             out_row: g.inputs(),
-        });
+        };
+        // SAFETY: the caller's promise.
+        unsafe { fold::sweep(pixels, &self.block, window.dilation[1], self.of.folded) };
     }
 
     /// Row `y`, one element of the kernel after the other.
@@ -100,7 +109,7 @@ impl<T: Float> Rows<'_, T> {
         let (g, window) = (self.g, &self.g.window);
         let pixels = |count: usize, start: *const T, start_row: usize, out: *mut T| Pixels {
             count,
-            columns: self.columns,
+            columns: self.block.count,
             start,
             start_row,
             outer: 0,
@@ -109,13 +118,13 @@ impl<T: Float> Rows<'_, T> {
             inner: 1,
             x_inner: 0,
             k: g.channels[1],
-            x: self.grad,
+            x: self.of.grad,
             x_row: g.outputs(),
-            weight: self.weights,
+            weight: self.of.weights,
             out,
             out_row: window.stride[1] * g.inputs(),
         };
-        T::dispatch(Pixels { out_row: g.inputs(), ..pixels(g.image[1], self.bias, 0, out) });
+        T::dispatch(Pixels { out_row: g.inputs(), ..pixels(g.image[1], self.of.bias, 0, out) });
         for row in 0..window.kernel[0] {
             let Some(place) = self.seen_from(y, row) else { continue };
             for column in 0..window.kernel[1] {
@@ -123,7 +132,7 @@ impl<T: Float> Rows<'_, T> {
                     let to = out.wrapping_add(first * g.inputs());
                     T::dispatch(Pixels {
                         outer: 1,
-                        x: self.grad.wrapping_add(place * g.place_row() + x * g.outputs()),
+                        x: self.of.grad.wrapping_add(place * g.place_row() + x * g.outputs()),
                         weight: self.weight(row, column),
                         ..pixels(count, to.cast_const(), window.stride[1] * g.inputs(), to)
                     });
@@ -171,13 +180,13 @@ pub unsafe fn correlate<T: Float>(
     let Geometry { channels: [inputs, outputs], window, places, .. } = *g;
     let pixel = g.inputs();
     let padded_row = g.padded[1] * pixel;
-    let [steps, depth] = g.stretches(inputs);
+    let [steps, depth] = g.stretches(inputs, 1);
     // Sweeps for each block, and how many floats of weights each gives.
     let banded = steps == 1 && Correlation::<T>::takes_bands(g.lanes, window.kernel[0], depth);
     let (sweeps, rows) = if banded { (1, 3 * depth) } else { (window.kernel[0], depth) };
     let mut out = out;
     for group in 0..g.groups {
-        for block in g.blocks(outputs) {
+        for block in g.blocks(outputs, 1) {
             for row in 0..sweeps {
                 for step in 0..steps {
                     let from = row * window.dilation[0] * padded_row

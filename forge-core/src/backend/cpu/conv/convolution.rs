@@ -58,10 +58,13 @@ impl CpuConv {
                 };
                 // SAFETY: image n's own part of the result.
                 let y = unsafe { out.part(n * each, each) };
+                let columns = g.folded(g.places[1], g.channels[1], g.forward_folds());
+                let mut folded = Scratch::<T>::new(&self.memory, columns);
                 let all = Operands {
                     padded,
                     weights: packed.as_ref().as_ptr(),
                     bias: bias.map_or(std::ptr::null(), <[T]>::as_ptr),
+                    folded: folded.as_mut().as_mut_ptr(),
                 };
                 match &spans {
                     // SAFETY: `y` has room for the image's places; the operands were made for this geometry.
@@ -102,7 +105,7 @@ impl CpuConv {
         let spans = parts.map(|parts| Spans::of_maxima(*parts, g.places));
         let positions = kept.positions.as_ref().map_or(&[][..], Scratch::as_ref);
         let packed = if need_x { Some(self.backward_weights::<T>(args, &g)?) } else { None };
-        let (shards, floats) = (g.shards(), g.packed(g.channels[0], g.channels[1]));
+        let (shards, floats) = (g.shards(), g.packed_gradient());
         let mut d_weight = Scratch::<T>::new(&self.memory, if need_weight { shards * floats } else { 0 });
         let mut d_bias = Scratch::<T>::zeros(&self.memory, shards * g.outputs());
         let (weight_at, bias_at) = (Shared::new(d_weight.as_mut()), Shared::new(d_bias.as_mut()));
@@ -112,6 +115,8 @@ impl CpuConv {
                 let mut grads = Scratch::<T>::new(&self.memory, chunk * g.place_image() + SLACK);
                 let copied = if need_weight && whole.is_none() { chunk * g.padded_image() } else { 0 };
                 let mut copies = Scratch::<T>::new(&self.memory, copied);
+                let columns = g.folded(g.image[1], g.channels[0], g.backward_folds());
+                let mut folded = Scratch::<T>::new(&self.memory, if need_x { columns } else { 0 });
                 // SAFETY: this shard's own part.
                 let sums = unsafe { bias_at.part(s * g.outputs(), g.outputs()) };
                 for first in images.clone().step_by(chunk) {
@@ -128,7 +133,13 @@ impl CpuConv {
                             // SAFETY: image n's own part of the result, and its gradient with margins.
                             unsafe {
                                 let to = dx.part(n * size, size).as_mut_ptr();
-                                backward::spread(&g, grad.as_ptr(), weights, std::ptr::null(), to);
+                                let all = backward::Operands {
+                                    grad: grad.as_ptr(),
+                                    weights,
+                                    bias: std::ptr::null(),
+                                    folded: folded.as_mut().as_mut_ptr(),
+                                };
+                                backward::spread(&g, all, to);
                             }
                         }
                         if copied > 0 {

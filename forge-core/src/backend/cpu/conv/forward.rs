@@ -1,5 +1,6 @@
 //! From images to places: each row of places as one sweep for each block of channels.
 
+use super::fold;
 use super::geometry::{Block, Geometry};
 use super::tile::Pixels;
 use crate::backend::cpu::pool::{Forward, Spans};
@@ -15,6 +16,8 @@ pub struct Operands<T> {
     pub weights: *const T,
     /// The biases of all channels at a place, or null.
     pub bias: *const T,
+    /// Room for [`Geometry::folded`] floats of a row of places.
+    pub folded: *mut T,
 }
 
 /// One block of channels at the places.
@@ -31,9 +34,10 @@ struct Sweep<'a, T> {
 /// All blocks of all groups.
 fn sweeps<T: Float>(g: &Geometry, all: Operands<T>) -> impl Iterator<Item = Sweep<'_, T>> + Clone {
     let [inputs, outputs] = g.channels;
-    let weights = g.packed(inputs, outputs) / g.groups;
+    let folds = g.forward_folds();
+    let weights = g.packed(inputs, outputs, folds) / g.groups;
     (0..g.groups).flat_map(move |group| {
-        g.blocks(outputs).map(move |block| {
+        g.blocks(outputs, folds).map(move |block| {
             let channel = group * outputs + block.first;
             // The blocks before this one are full.
             let before = group * weights + g.taps() * inputs * block.first;
@@ -41,6 +45,7 @@ fn sweeps<T: Float>(g: &Geometry, all: Operands<T>) -> impl Iterator<Item = Swee
                 padded: all.padded.wrapping_add(group * inputs),
                 weights: all.weights.wrapping_add(before),
                 bias: if all.bias.is_null() { all.bias } else { all.bias.wrapping_add(channel) },
+                ..all
             };
             Sweep { g, block, channel, of }
         })
@@ -56,15 +61,16 @@ impl<T: Float> Sweep<'_, T> {
         let Geometry { channels: [inputs, _], window, places, .. } = *self.g;
         let pixel = self.g.inputs();
         let padded_row = self.g.padded[1] * pixel;
-        let [inner, k] = self.g.stretches(inputs);
-        T::dispatch(Pixels {
+        let folds = self.block.folds;
+        let [inner, k] = self.g.stretches(inputs, folds);
+        let pixels = Pixels {
             count: places[1],
             columns: self.block.count,
             start: self.of.bias,
             start_row: 0,
             outer: window.kernel[0],
             x_outer: window.dilation[0] * padded_row,
-            weight_outer: window.kernel[1] * inputs * self.block.width,
+            weight_outer: window.kernel[1] / folds * inputs * self.block.width,
             inner,
             x_inner: window.dilation[1] * pixel,
             k,
@@ -73,7 +79,9 @@ impl<T: Float> Sweep<'_, T> {
             weight: self.of.weights,
             out,
             out_row,
-        });
+        };
+        // SAFETY: the caller's promise.
+        unsafe { fold::sweep(pixels, &self.block, window.dilation[1], self.of.folded) };
     }
 }
 

@@ -9,6 +9,8 @@ const LARGE: usize = 1 << 16;
 /// Sums over a small batch, at most, and the places of each at least.
 const FEW: usize = 4;
 const PLACES: usize = 256;
+/// Channels times rows of the kernel from which on columns are folded.
+const FOLDED: usize = 12;
 /// Floats that are read again and again from the second cache.
 const CACHED: usize = 1 << 17;
 
@@ -87,9 +89,9 @@ impl Geometry {
     }
 
     /// A row of the kernel as stretches of neighbouring floats, of which there are `channels` at each of its elements:
-    /// how many, and how long each is.
-    pub fn stretches(&self, channels: usize) -> [usize; 2] {
-        let columns = self.window.kernel[1];
+    /// how many, and how long each is. Of columns that are folded into the registers only one is seen.
+    pub fn stretches(&self, channels: usize, folds: usize) -> [usize; 2] {
+        let columns = self.window.kernel[1] / folds;
         if self.rows_are_whole() { [1, columns * channels] } else { [columns, channels] }
     }
 
@@ -144,24 +146,57 @@ impl Geometry {
         self.places[0] * self.places[1] * self.outputs() * self.taps() * self.channels[0]
     }
 
-    /// Columns in blocks of as many registers as a row of the tile has.
-    pub fn blocks(&self, columns: usize) -> impl Iterator<Item = Block> + Clone + use<> {
+    /// Columns of the kernel that may be folded into the registers of a sweep from images to places.
+    pub fn forward_folds(&self) -> usize {
+        self.folds(self.window.stride[1] == 1, self.channels[0])
+    }
+
+    /// As many of a sweep from places to images.
+    pub fn backward_folds(&self) -> usize {
+        self.folds(self.slides_back(), self.channels[1])
+    }
+
+    /// All where neighbouring results see neighbouring pixels, and where the products that are saved outweigh the sum.
+    fn folds(&self, neighbours: bool, channels: usize) -> usize {
+        let pays = self.window.kernel[0] * channels >= FOLDED;
+        if neighbours && pays { self.window.kernel[1] } else { 1 }
+    }
+
+    /// Floats of the sums of `count` results of a folded block of columns, if there is one.
+    pub fn folded(&self, count: usize, columns: usize, folds: usize) -> usize {
+        let pixels = count + self.window.dilation[1] * (folds - 1);
+        self.blocks(columns, folds).find(|block| block.folds > 1).map_or(0, |block| pixels * block.width)
+    }
+
+    /// Columns in blocks of as many registers as a row of the tile has, and what is left of the last register in one where
+    /// `folds` columns of the kernel share registers, if those are fewer so.
+    pub fn blocks(&self, columns: usize, folds: usize) -> impl Iterator<Item = Block> + Clone + use<> {
         let (lanes, most) = (self.lanes, REGISTERS * self.lanes);
-        (0..columns).step_by(most).map(move |first| {
-            let count = (columns - first).min(most);
-            Block { first, count, width: count.next_multiple_of(lanes) }
-        })
+        let rest = columns % lanes;
+        let registers = (rest * folds).div_ceil(lanes);
+        let folded = rest > 0 && registers <= REGISTERS && registers < folds;
+        let full = if folded { columns - rest } else { columns };
+        let blocks = (0..full).step_by(most).map(move |first| {
+            let count = (full - first).min(most);
+            Block { first, count, width: count.next_multiple_of(lanes), folds: 1 }
+        });
+        blocks.chain(folded.then_some(Block { first: full, count: rest, width: registers * lanes, folds }))
     }
 
     /// Floats of weights packed with `columns` columns for each of `rows` channels and each element of the kernel.
-    pub fn packed(&self, rows: usize, columns: usize) -> usize {
-        let widths: usize = self.blocks(columns).map(|b| b.width).sum();
-        self.groups * self.taps() * rows * widths
+    pub fn packed(&self, rows: usize, columns: usize, folds: usize) -> usize {
+        let widths: usize = self.blocks(columns, folds).map(|b| self.taps() / b.folds * b.width).sum();
+        self.groups * rows * widths
+    }
+
+    /// Floats of packed gradients of the weights.
+    pub fn packed_gradient(&self) -> usize {
+        self.packed(self.channels[0], self.channels[1], 1)
     }
 
     /// Shards of the batch for sums over it, each with a sum of its own: a function of the shapes alone.
     pub fn shards(&self) -> usize {
-        let large = self.packed(self.channels[0], self.channels[1]) > LARGE;
+        let large = self.packed_gradient() > LARGE;
         // Of a small batch as many as give work to some threads, if a sum has enough products for its addition to be little.
         let few = (self.batch * self.places[0] * self.places[1] / PLACES).min(self.batch.div_ceil(2));
         self.batch.div_ceil(8).max(few.min(FEW)).clamp(1, if large { 8 } else { 16 })
@@ -179,5 +214,8 @@ impl Geometry {
 pub struct Block {
     pub first: usize,
     pub count: usize,
+    /// Floats of its registers.
     pub width: usize,
+    /// Columns of the kernel in them, each with `count` floats: one, or all.
+    pub folds: usize,
 }

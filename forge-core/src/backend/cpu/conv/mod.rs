@@ -6,6 +6,7 @@
 
 mod backward;
 mod convolution;
+mod fold;
 mod forward;
 mod geometry;
 mod pack;
@@ -51,6 +52,7 @@ impl<T: Float> Kept<T> {
 struct Packed<T: Float> {
     all: Scratch<T>,
     groups: usize,
+    folds: usize,
 }
 
 /// Gradients of x, weight and bias.
@@ -103,7 +105,7 @@ impl<'a, T: Float> Arriving<'a, T> {
 
 /// The gradient of the weights from those of the shards, packed, which lie behind each other.
 fn weight_gradient<T: Float>(args: &ConvArgs, g: &Geometry, mut shards: Scratch<T>) -> Result<Tensor> {
-    let each = g.packed(g.channels[0], g.channels[1]);
+    let each = g.packed_gradient();
     T::dispatch(AddShards { all: shards.as_mut(), each });
     let device = args.weight.device().clone();
     Tensor::build(&device, T::DTYPE, *args.weight.dims(), |out| {
@@ -131,35 +133,43 @@ impl CpuConv {
         CpuConv { memory: memory.clone() }
     }
 
+    /// Weights in so many floats, as `pack` orders them.
     fn packed<T: Float>(
         &self,
         args: &ConvArgs,
-        [rows, columns]: [usize; 2],
         g: &Geometry,
+        floats: usize,
         pack: impl Fn(&Geometry, &[T], &mut [T]),
     ) -> Result<Scratch<T>> {
         let weight = args.weight.packed()?;
-        let mut packed = Scratch::<T>::new(&self.memory, g.packed(rows, columns));
+        let mut packed = Scratch::<T>::new(&self.memory, floats);
         pack(g, elements("conv", weight.arg().memory)?, packed.as_mut());
         Ok(packed)
     }
 
     /// Weights for sweeps from images to places.
     fn forward_weights<T: Float>(&self, args: &ConvArgs, g: &Geometry) -> Result<Scratch<T>> {
-        self.packed(args, g.channels, g, pack::forward)
+        let floats = g.packed(g.channels[0], g.channels[1], g.forward_folds());
+        self.packed(args, g, floats, pack::forward)
     }
 
     /// Those, kept with the weight until someone writes to it.
     fn kept_weights<T: Float>(&self, args: &ConvArgs, g: &Geometry) -> Result<Arc<Packed<T>>> {
-        let pack = || Ok(Packed { all: self.forward_weights(args, g)?, groups: g.groups });
+        let pack =
+            || Ok(Packed { all: self.forward_weights(args, g)?, groups: g.groups, folds: g.forward_folds() });
         let kept = Tensor::panels([&args.weight], pack)?;
         // The order depends on nothing else that a weight does not tell.
-        if kept.groups == g.groups { Ok(kept) } else { pack().map(Arc::new) }
+        if (kept.groups, kept.folds) == (g.groups, g.forward_folds()) {
+            Ok(kept)
+        } else {
+            pack().map(Arc::new)
+        }
     }
 
     /// Weights for sweeps from places to images.
     fn backward_weights<T: Float>(&self, args: &ConvArgs, g: &Geometry) -> Result<Scratch<T>> {
-        self.packed(args, [g.channels[1], g.channels[0]], g, pack::backward)
+        let floats = g.packed(g.channels[1], g.channels[0], g.backward_folds());
+        self.packed(args, g, floats, pack::backward)
     }
 }
 

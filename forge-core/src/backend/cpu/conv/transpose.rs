@@ -30,18 +30,19 @@ impl CpuConv {
             let (out, size) = (Shared::new(out), g.plain_image());
             parallel_if(g.batch * g.multiply_adds(), g.batch, |n| {
                 let mut copy = Scratch::<T>::new(&self.memory, g.place_image());
+                let columns = g.folded(g.image[1], g.channels[0], g.backward_folds());
+                let mut folded = Scratch::<T>::new(&self.memory, columns);
                 places(&g, &x, n, copy.as_mut());
                 // SAFETY: image n's own part of the result; the others were made for this geometry.
                 let y = unsafe {
                     let y = out.part(n * size, size);
-                    let weights = packed.as_ref().as_ptr();
-                    backward::spread(
-                        &g,
-                        copy.as_ref().as_ptr(),
-                        weights,
-                        bias.map_or(std::ptr::null(), <[T]>::as_ptr),
-                        y.as_mut_ptr(),
-                    );
+                    let all = backward::Operands {
+                        grad: copy.as_ref().as_ptr(),
+                        weights: packed.as_ref().as_ptr(),
+                        bias: bias.map_or(std::ptr::null(), <[T]>::as_ptr),
+                        folded: folded.as_mut().as_mut_ptr(),
+                    };
+                    backward::spread(&g, all, y.as_mut_ptr());
                     y
                 };
                 if is_relu(args) {
@@ -64,7 +65,7 @@ impl CpuConv {
         let arriving = Arriving::<T>::new(grad, result)?;
         let x = Image::<T>::of("conv", &args.x)?;
         let packed = if need_x { Some(self.forward_weights::<T>(args, &g)?) } else { None };
-        let (shards, floats) = (g.shards(), g.packed(g.channels[0], g.channels[1]));
+        let (shards, floats) = (g.shards(), g.packed_gradient());
         let mut d_weight = Scratch::<T>::new(&self.memory, if need_weight { shards * floats } else { 0 });
         let mut d_bias = Scratch::<T>::zeros(&self.memory, shards * g.inputs());
         let (weight_at, bias_at) = (Shared::new(d_weight.as_mut()), Shared::new(d_bias.as_mut()));
@@ -73,6 +74,8 @@ impl CpuConv {
                 let images = g.images(s);
                 let mut padded = Scratch::<T>::new(&self.memory, g.padded_image());
                 let mut at_places = Scratch::<T>::new(&self.memory, g.place_image() + SLACK);
+                let columns = g.folded(g.places[1], g.channels[1], g.forward_folds());
+                let mut folded = Scratch::<T>::new(&self.memory, if need_x { columns } else { 0 });
                 // SAFETY: this shard's own part.
                 let sums = unsafe { bias_at.part(s * g.inputs(), g.inputs()) };
                 for n in images.clone() {
@@ -88,7 +91,8 @@ impl CpuConv {
                         // SAFETY: image n's own part of the result.
                         unsafe {
                             let to = dx.part(n * g.result(), g.result()).as_mut_ptr();
-                            let all = Operands { padded: from, weights, bias: std::ptr::null() };
+                            let folded = folded.as_mut().as_mut_ptr();
+                            let all = Operands { padded: from, weights, bias: std::ptr::null(), folded };
                             forward::gather(&g, all, to);
                         }
                     }
