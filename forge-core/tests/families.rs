@@ -172,7 +172,7 @@ fn window(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], padding:
 
 /// Channels that fill several blocks of registers, leave tails or are alone; a row of the kernel as one stretch or as
 /// elements; a weight gradient summed by rows of the kernel.
-fn conv_cases() -> [ConvCase; 12] {
+fn conv_cases() -> [ConvCase; 13] {
     let even = |n: usize| [[n; 2]; 2];
     [
         (1, 1, [1, 1], [1, 1], window([1, 1], [1, 1], [1, 1], even(0))),
@@ -185,6 +185,8 @@ fn conv_cases() -> [ConvCase; 12] {
         (1, 1, [4, 20], [12, 11], window([2, 3], [2, 2], [2, 2], [[3, 1], [0, 2]])),
         (9, 1, [2, 2], [1, 40], window([1, 5], [1, 3], [1, 1], [[0, 0], [4, 0]])),
         (3, 1, [96, 80], [4, 4], window([3, 3], [1, 1], [1, 1], even(0))),
+        // Columns of the kernel beside each other in two registers.
+        (9, 1, [7, 26], [6, 9], window([3, 3], [1, 1], [1, 1], even(1))),
         // One channel, all rows of the kernel at once.
         (9, 1, [1, 20], [9, 8], window([3, 3], [2, 1], [2, 1], even(1))),
         // A kernel that lies wholly in the padding at some places.
