@@ -140,7 +140,7 @@ impl Layout {
 
     /// The same over a storage of its own.
     #[inline]
-    pub(crate) fn from_start(&self) -> Self {
+    pub(crate) fn at_start(&self) -> Self {
         Layout { offset: 0, ..*self }
     }
 

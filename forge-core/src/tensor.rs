@@ -150,7 +150,7 @@ impl Tensor {
     ) -> Result<Self> {
         match operands.first() {
             Some(first) if first.layout.is_contiguous() => {
-                Self::build_in(device, dtype, first.layout.from_start(), |out| write(operands, out))
+                Self::build_in(device, dtype, first.layout.at_start(), |out| write(operands, out))
             }
             _ => Self::elementwise_turned(device, dtype, operands, write),
         }
