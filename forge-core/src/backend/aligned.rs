@@ -4,9 +4,8 @@ use crate::{DType, Element, Host};
 
 /// Bytes of a cache line, and of the widest register.
 const LINE: usize = 64;
-/// Bytes from which on room is asked for in large pages, and those of a small page.
+/// Bytes from which on room is asked for in large pages.
 const LARGE: usize = 4 << 20;
-const PAGE: usize = 4096;
 const WORD: usize = size_of::<u64>();
 
 /// Elements in host memory from the start of a cache line on. Its room may serve again as elements of another number and
@@ -142,6 +141,8 @@ fn prefer_large_pages(words: &[u64]) {
     #[cfg(target_os = "linux")]
     {
         use rustix::mm::Advice;
+        /// Bytes of a small page: advice is for whole ones.
+        const PAGE: usize = 4096;
         let start = (words.as_ptr() as usize).next_multiple_of(PAGE);
         let end = (words.as_ptr_range().end as usize) / PAGE * PAGE;
         // SAFETY: whole pages of memory that is ours, whose contents the advice leaves as they are. Where it is refused,

@@ -1,4 +1,4 @@
-//! Backward: one shard of the batch from the last step to the first, with weight gradients of its own.
+//! Backward: one group of samples from the last step to the first, with the weight gradients of its shard.
 
 use super::cell::{Before, Cell};
 use super::forward::{Kept, Order};
@@ -387,6 +387,8 @@ impl<T: Float> Point<T> {
                 for (slot, v) in out.into_iter().enumerate() {
                     store(v, self.out.add(row * width + slot * units), units);
                 }
+                // Products go over whole registers of a tail's gates.
+                zero.store_first(self.out.add(row * width + 4 * units), width - 4 * units);
             }
         }
     }

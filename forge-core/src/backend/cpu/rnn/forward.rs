@@ -1,4 +1,4 @@
-//! Forward: one shard of the batch through the whole sequence, without a stop between steps.
+//! Forward: one group of samples through the whole sequence, without a stop between steps.
 
 use super::cell::Cell;
 use super::shape::{Panel, Shape};

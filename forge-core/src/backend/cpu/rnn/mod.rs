@@ -1,8 +1,9 @@
 //! LSTM and GRU over a whole sequence.
 //!
-//! The batch is cut into shards, and each goes through the whole sequence by itself: products of input and state with
-//! packed weights run in one register tile, whose epilogue applies the gates. Sequences with lengths are left to the
-//! composed family.
+//! The batch is cut into shards, and a shard into groups of samples that go through the whole sequence one after the
+//! other: products of input and state with packed weights run in one register tile, and the gates' arithmetic follows
+//! while they are in the nearest cache. What backward needs is written once and read once, in the order of the steps, so
+//! that its cost grows as the work does. Sequences with lengths are left to the composed family.
 
 mod backward;
 mod cell;
