@@ -4,6 +4,8 @@ use crate::{DType, Element, Host};
 
 /// Bytes of a cache line, and of the widest register.
 const LINE: usize = 64;
+/// Bytes from which on room is asked for in large pages.
+const LARGE: usize = 4 << 20;
 const WORD: usize = size_of::<u64>();
 
 /// Elements in host memory from the start of a cache line on. Its room may serve again as elements of another number and
@@ -62,6 +64,9 @@ impl Aligned {
         let words = vec![0u64; (bytes + LINE).div_ceil(WORD)].into_boxed_slice();
         let address = words.as_ptr() as usize;
         let start = (address.next_multiple_of(LINE) - address) / WORD;
+        if bytes >= LARGE {
+            prefer_large_pages(&words);
+        }
         Aligned { words, start, len: 0, kind: Kind::F32 }
     }
 
@@ -150,6 +155,26 @@ impl Aligned {
             DType::I64 => copy(self.slice::<i64>().map(|v| Host::I64(v.to_vec()))),
         }
     }
+}
+
+/// Asks for large pages, where the system has them for those who ask. A kernel that goes through tens of megabytes waits
+/// for the address of a small page every few thousand bytes.
+fn prefer_large_pages(words: &[u64]) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::mm::Advice;
+        /// Bytes of a small page: advice is for whole ones.
+        const PAGE: usize = 4096;
+        let start = (words.as_ptr() as usize).next_multiple_of(PAGE);
+        let end = (words.as_ptr_range().end as usize) / PAGE * PAGE;
+        // SAFETY: whole pages of memory that is ours, whose contents the advice leaves as they are. Where it is refused,
+        // pages stay small.
+        unsafe {
+            let _ = rustix::mm::madvise(start as *mut _, end.saturating_sub(start), Advice::LinuxHugepage);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = words;
 }
 
 impl std::fmt::Debug for Aligned {

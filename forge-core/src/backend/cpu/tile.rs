@@ -1,6 +1,11 @@
 //! The register tile that all products run in: a few rows times up to four registers, over strided operands.
 
-use super::simd::{Elementary, Float, Kernel, Lanes};
+use super::simd::{Elementary, Float, Kernel, Lanes, lanes};
+
+/// Bytes of `b` that stay in the nearest cache while the rows of a product pass over them.
+const NEAR: usize = 40 << 10;
+/// Rows of one register tile at most: with no more of them, `b` is read once in any case.
+const FEW: usize = 6;
 
 /// One part of a sum of products: for `outer` blocks of depth `k`, `a[row · a_row + i · a_step] · b[i · b_step + column]`.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +72,39 @@ impl<T: Float> Kernel<T> for Product<T> {
 }
 
 impl<T: Float> Product<T> {
+    /// Runs it, and where `b` is larger than the nearest cache holds, one piece of its depth after the other.
+    pub fn in_pieces(self) {
+        let width = self.columns.next_multiple_of(lanes::<T>()) * size_of::<T>();
+        let most = (NEAR / width.max(1)).max(1);
+        let depth: usize = self.parts.iter().map(|part| part.outer * part.k).sum();
+        if depth <= most || self.rows <= FEW {
+            return T::dispatch(self);
+        }
+        let (mut start, mut start_row) = (self.start, self.start_row);
+        for part in self.parts.iter().filter(|part| part.outer * part.k > 0) {
+            let pieces = (part.outer * part.k).div_ceil(most);
+            // Whole blocks at a time, or blocks that are too deep by themselves in parts.
+            let (blocks, k) = match part.k <= most {
+                true => (part.outer.div_ceil(pieces).min(most / part.k), part.k),
+                false => (1, part.k.div_ceil(part.k.div_ceil(most))),
+            };
+            for block in (0..part.outer).step_by(blocks) {
+                for from in (0..part.k).step_by(k) {
+                    let (a, b) = (block as isize * part.a_outer, block as isize * part.b_outer);
+                    let piece = Part {
+                        outer: blocks.min(part.outer - block),
+                        k: k.min(part.k - from),
+                        a: part.a.wrapping_offset(a).wrapping_add(from * part.a_step),
+                        b: part.b.wrapping_offset(b).wrapping_add(from * part.b_step),
+                        ..*part
+                    };
+                    T::dispatch(Product { start, start_row, parts: [piece, Part::none()], ..self });
+                    (start, start_row) = (self.out.cast_const(), self.out_row);
+                }
+            }
+        }
+    }
+
     #[inline(always)]
     unsafe fn registers<V: Lanes<Float = T>, const NV: usize>(&self) {
         let mut row = 0;

@@ -1,10 +1,10 @@
-//! Backward: one shard of the batch from the last step to the first, with weight gradients of its own.
+//! Backward: one group of samples from the last step to the first, with the weight gradients of its shard.
 
 use super::cell::{Before, Cell};
 use super::forward::{Kept, Order};
 use super::shape::{Panel, Shape, blocks, used};
 use crate::backend::Scalar;
-use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes, Reduced};
+use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes, Reduced, load, prefetch, store};
 use crate::backend::cpu::tile::{Part, Product};
 use std::marker::PhantomData;
 
@@ -25,12 +25,12 @@ pub struct Pointers<T> {
     pub dc0: *mut T,
 }
 
-/// Memory of one shard alone.
+/// Memory of one shard alone, for all of its groups.
 #[derive(Clone, Copy)]
 pub struct Own<T> {
     /// Gradients of the packed weights, or null.
     pub weights: *mut T,
-    /// Two times `[samples, padded]`: the gradient of the state and what is carried.
+    /// Of [`Shape::backward_work`] floats.
     pub work: *mut T,
 }
 
@@ -39,7 +39,7 @@ unsafe impl<T: Send> Sync for Pointers<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Pointers<T> {}
 
-/// The work of one shard.
+/// The work of one group of samples.
 pub struct Backward<T, C> {
     pub shape: Shape,
     pub order: Order,
@@ -59,7 +59,8 @@ impl<T: Float, C: Cell> Kernel<T> for Backward<T, C> {
         let Backward { shape, rows: (first, count), to, own, .. } = self;
         let Shape { time, hidden, .. } = shape;
         let padded = shape.padded();
-        let (dh, carry) = (own.work, own.work.wrapping_add(count * padded));
+        let Work { dh, carry, .. } = self.work();
+        let chunk = shape.chunk(count);
         // SAFETY: every pointer below is to an element of an operand, a gradient, kept or working memory of these
         // shapes, of the samples first..first + count.
         unsafe {
@@ -81,15 +82,21 @@ impl<T: Float, C: Cell> Kernel<T> for Backward<T, C> {
             start(carry, to.dc_n);
             let mut high = time;
             for step in (0..time).rev() {
-                self.point::<V>(step, dh, carry);
+                let at = At { step, slot: high - 1 - step };
+                self.point::<V>(at);
                 if step > 0 || !to.dh0.is_null() {
-                    self.state(step, dh, carry);
+                    self.state(at);
                 }
                 if !to.dx.is_null() {
-                    self.input(step);
+                    self.input(at);
                 }
-                if !own.weights.is_null() && (high - step == shape.chunk(count) || step == 0) {
-                    self.weights::<V>(step, high);
+                if !own.weights.is_null() {
+                    self.operands::<V>(at);
+                }
+                if high - step == chunk || step == 0 {
+                    if !own.weights.is_null() {
+                        self.weights(high - step);
+                    }
                     high = step;
                 }
             }
@@ -105,85 +112,110 @@ impl<T: Float, C: Cell> Kernel<T> for Backward<T, C> {
     }
 }
 
+/// The parts of a group's working memory.
+struct Work<T> {
+    /// `[samples, padded]`: the gradient of the state.
+    dh: *mut T,
+    /// `[samples, padded]`: what is carried from step to step.
+    carry: *mut T,
+    /// `[panel][slot][sample][width]`: gradients of the gates' products.
+    gates: *mut T,
+    /// `[slot][sample][features + hidden + 1]`: the input, the state before and 1, which met the weights and the bias.
+    operands: *mut T,
+}
+
+/// A step, and its slot in the chunk of steps that working memory holds.
+#[derive(Clone, Copy)]
+struct At {
+    step: usize,
+    slot: usize,
+}
+
 impl<T: Float, C: Cell> Backward<T, C> {
+    #[inline(always)]
+    fn work(&self) -> Work<T> {
+        let (shape, count) = (&self.shape, self.rows.1);
+        let (states, chunk) = (count * shape.padded(), count * shape.chunk(count));
+        let [dh, carry] = [0, states].map(|skip| self.own.work.wrapping_add(skip));
+        let gates = carry.wrapping_add(states);
+        Work { dh, carry, gates, operands: gates.wrapping_add(chunk * shape.gates()) }
+    }
+
+    /// The gate gradients of a panel's first sample, in a slot.
+    #[inline(always)]
+    fn gates(&self, panel: &Panel, slot: usize) -> *mut T {
+        let count = self.rows.1;
+        let skip = count * (self.shape.chunk(count) * panel.before + slot * panel.width);
+        self.work().gates.wrapping_add(skip)
+    }
+
     /// State `h` before a step: of the first sample, and floats from sample to sample.
     #[inline(always)]
-    unsafe fn before(&self, step: usize) -> (*const T, usize) {
+    fn before(&self, step: usize) -> (*const T, usize) {
         let Shape { time, hidden, .. } = self.shape;
-        // SAFETY: the caller's step is within the sequence.
-        unsafe {
-            match step {
-                0 => (self.to.h0.add(self.rows.0 * hidden), hidden),
-                _ => {
-                    let t = self.order.at(step - 1);
-                    (self.to.y.add((self.rows.0 * time + t) * hidden), time * hidden)
-                }
+        match step {
+            0 => (self.to.h0.wrapping_add(self.rows.0 * hidden), hidden),
+            _ => {
+                let t = self.order.at(step - 1);
+                (self.to.y.wrapping_add((self.rows.0 * time + t) * hidden), time * hidden)
             }
         }
     }
 
-    /// Through the cell's arithmetic: gates become the gradients of their products, in place.
+    /// Through the cell's arithmetic: from kept gates to the gradients of their products.
     #[inline(always)]
-    unsafe fn point<V: Elementary<Float = T>>(&self, step: usize, dh: *mut T, carry: *mut T) {
+    unsafe fn point<V: Elementary<Float = T>>(&self, At { step, slot }: At) {
         let Shape { time, hidden, lanes, .. } = self.shape;
         let (first, count) = self.rows;
         let padded = self.shape.padded();
+        let Work { dh, carry, .. } = self.work();
         let t = self.order.at(step);
-        // SAFETY: see `run`.
-        unsafe {
-            let (h, h_row) = self.before(step);
-            let zero = V::splat(T::default());
-            for p in 0..self.shape.panels() {
-                let panel = self.shape.panel(p);
-                let (units, whole) = (panel.units, panel.units == lanes);
-                let load = |from: *const T| if whole { V::load(from) } else { V::load_first(from, units) };
-                let gates = self.kept.gates(&self.shape, &panel, count, step);
-                let c = self.kept.c(&self.shape, p, count, step);
-                let tanh_c = self.kept.tanh_c(&self.shape, p, count, step);
-                for row in 0..count {
-                    let at = |slot: usize| gates.add(row * panel.width + slot * units);
-                    let (dh, carry) =
-                        (dh.add(row * padded + panel.first), carry.add(row * padded + panel.first));
-                    let mut d = V::load(dh);
-                    if !self.to.dy.is_null() {
-                        let dy = self.to.dy.add(((first + row) * time + t) * hidden + panel.first);
-                        d = d.add(load(dy));
-                    }
-                    let before = Before {
-                        h: if C::CARRY_IS_STATE { load(h.add(row * h_row + panel.first)) } else { zero },
-                        c: if C::SECOND_STATE { V::load(c.add(row * lanes)) } else { zero },
-                        tanh_c: if C::SECOND_STATE { V::load(tanh_c.add(row * lanes)) } else { zero },
-                    };
-                    let kept = [load(at(0)), load(at(1)), load(at(2)), load(at(3))];
-                    let (out, carried) = C::backward(kept, before, faded(d), faded(V::load(carry)));
-                    carried.store(carry);
-                    for (slot, v) in out.into_iter().enumerate() {
-                        if whole { v.store(at(slot)) } else { v.store_first(at(slot), units) }
-                    }
+        let (h, h_row) = self.before(step);
+        for p in 0..self.shape.panels() {
+            let panel = self.shape.panel(p);
+            let at = Point {
+                kept: self.kept.gates(&self.shape, &panel, step).cast_const(),
+                c: [step, step + 1].map(|s| self.kept.c(&self.shape, p, s).cast_const()),
+                before: [count * self.shape.gates(), count * padded],
+                h: h.wrapping_add(panel.first),
+                h_row,
+                dy: match self.to.dy.is_null() {
+                    true => self.to.dy,
+                    false => self.to.dy.wrapping_add((first * time + t) * hidden + panel.first),
+                },
+                dy_row: time * hidden,
+                dh: dh.wrapping_add(panel.first),
+                carry: carry.wrapping_add(panel.first),
+                row: padded,
+                out: self.gates(&panel, slot),
+            };
+            // SAFETY: the pointers are of this panel and of `count` samples.
+            unsafe {
+                match panel.units == lanes {
+                    true => at.run::<V, C>(count, V::N, 4 * V::N),
+                    false => at.run::<V, C>(count, panel.units, panel.width),
                 }
             }
         }
     }
 
     /// The gradient of the state before a step.
-    unsafe fn state(&self, step: usize, dh: *mut T, carry: *const T) {
+    unsafe fn state(&self, at: At) {
         let padded = self.shape.padded();
-        let start = if C::CARRY_IS_STATE { carry } else { std::ptr::null() };
+        let Work { dh, carry, .. } = self.work();
+        let start = if C::CARRY_IS_STATE { carry.cast_const() } else { std::ptr::null() };
         // Columns beyond the last unit are within a row's padding, and become 0.
         // SAFETY: see `run`.
-        unsafe { self.product(step, (self.shape.hidden, padded), self.to.w_hh, C::STATE, start, dh, padded) }
+        unsafe { self.product(at, (self.shape.hidden, padded), self.to.w_hh, C::STATE, start, dh, padded) }
     }
 
     /// The gradient of the input of a step.
-    unsafe fn input(&self, step: usize) {
+    unsafe fn input(&self, at: At) {
         let Shape { time, features, .. } = self.shape;
-        let at = (self.rows.0 * time + self.order.at(step)) * features;
-        let out = self.to.dx.wrapping_add(at);
+        let out = self.to.dx.wrapping_add((self.rows.0 * time + self.order.at(at.step)) * features);
+        let (columns, start) = ((features, features), std::ptr::null());
         // SAFETY: see `run`.
-        unsafe {
-            let columns = (features, features);
-            self.product(step, columns, self.to.w_ih, C::INPUT, std::ptr::null(), out, time * features);
-        }
+        unsafe { self.product(at, columns, self.to.w_ih, C::INPUT, start, out, time * features) }
     }
 
     /// `start` plus gate gradients of a step times packed weights. `columns` are those of the weights, and how many of
@@ -191,7 +223,7 @@ impl<T: Float, C: Cell> Backward<T, C> {
     #[allow(clippy::too_many_arguments)] // operands, start and result of a product
     unsafe fn product(
         &self,
-        step: usize,
+        at: At,
         columns: (usize, usize),
         weights: *const T,
         slots: (usize, usize),
@@ -208,15 +240,13 @@ impl<T: Float, C: Cell> Backward<T, C> {
             let part = |p: usize, outer: usize, b: *const T| {
                 let panel = self.shape.panel(p);
                 let range = used(&panel, lanes, slots);
-                // SAFETY: see `run`.
-                let gates = unsafe { self.kept.gates(&self.shape, &panel, count, step) };
                 Part {
                     outer,
                     // From a full panel to the next.
-                    a_outer: (self.shape.time * count * panel.width) as isize,
+                    a_outer: (self.shape.chunk(count) * count * panel.width) as isize,
                     b_outer: (range.len() * width) as isize,
                     k: range.len(),
-                    a: gates.wrapping_add(range.start).cast_const(),
+                    a: self.gates(&panel, at.slot).wrapping_add(range.start).cast_const(),
                     a_row: panel.width,
                     a_step: 1,
                     b,
@@ -224,102 +254,141 @@ impl<T: Float, C: Cell> Backward<T, C> {
                 }
             };
             let behind = weights.wrapping_add(full * slots.1 * lanes * width);
-            let parts = [
-                if full > 0 { part(0, full, weights) } else { Part::none() },
-                if full < panels { part(full, 1, behind) } else { Part::none() },
-            ];
-            T::dispatch(Product {
+            let product = Product {
                 rows: count,
                 columns: width.min(columns.1 - first),
                 start: if start.is_null() { start } else { start.wrapping_add(first) },
                 start_row: out_row,
-                parts,
+                parts: [
+                    if full > 0 { part(0, full, weights) } else { Part::none() },
+                    if full < panels { part(full, 1, behind) } else { Part::none() },
+                ],
                 out: out.wrapping_add(first),
                 out_row,
-            });
+            };
+            product.in_pieces();
             // The next block's weights lie behind this block's.
             weights = weights.wrapping_add(self.shape.depth(slots) * width);
         }
     }
 
-    /// Adds the weight gradients of the steps `low..high`.
+    /// Sets down what met the weights at a step: the input, the state before, and 1 for the bias.
     #[inline(always)]
-    unsafe fn weights<V: Elementary<Float = T>>(&self, low: usize, high: usize) {
-        let Shape { time, features, hidden, lanes, .. } = self.shape;
+    unsafe fn operands<V: Elementary<Float = T>>(&self, At { step, slot }: At) {
+        let Shape { time, features, hidden, .. } = self.shape;
         let (first, count) = self.rows;
-        let between = |from: usize, to: usize| (self.order.at(to) as isize) - (self.order.at(from) as isize);
-        for p in 0..self.shape.panels() {
-            let panel = self.shape.panel(p);
-            // SAFETY: see `run`.
-            unsafe {
-                let gates = |step: usize| self.kept.gates(&self.shape, &panel, count, step).cast_const();
-                // Time steps low.. of an operand that lies as [sample, time, size], times the gates of the same steps.
-                let part =
-                    |a: *const T, size: usize, a_row: usize, steps: (usize, usize), skip: usize| Part {
-                        outer: steps.1 - steps.0,
-                        a_outer: if steps.1 - steps.0 > 1 { between(0, 1) * size as isize } else { 0 },
-                        b_outer: (count * panel.width) as isize,
-                        k: count,
-                        a,
-                        a_row: 1,
-                        a_step: a_row,
-                        b: gates(steps.0).wrapping_add(skip),
-                        b_step: panel.width,
-                    };
-                let add =
-                    |rows: usize, at: *mut T, slots: (usize, usize), make: &dyn Fn(usize) -> [Part<T>; 2]| {
-                        let range = used(&panel, lanes, slots);
-                        let out = at.wrapping_add(range.start);
-                        T::dispatch(Product {
-                            rows,
-                            columns: range.len(),
-                            start: out.cast_const(),
-                            start_row: panel.width,
-                            parts: make(range.start),
-                            out,
-                            out_row: panel.width,
-                        });
-                    };
-                let out = self.own.weights.add(self.shape.weight_rows() * panel.before);
-                let x = self.to.x.add((first * time + self.order.at(low)) * features);
-                add(features, out, C::INPUT, &|skip| {
-                    [part(x, features, time * features, (low, high), skip), Part::none()]
-                });
-                let states = out.add(features * panel.width);
-                add(hidden, states, C::STATE, &|skip| {
-                    let begin = low.max(1);
-                    // The first step's state is not among the outputs.
-                    let (h0, h0_row) = self.before(0);
-                    let initial = part(h0, hidden, h0_row, (0, usize::from(low == 0)), skip);
-                    if begin == high {
-                        return [initial, Part::none()];
-                    }
-                    let (h, h_row) = self.before(begin);
-                    let others = part(h, hidden, h_row, (begin, high), skip);
-                    if low == 0 { [initial, others] } else { [others, Part::none()] }
-                });
-                self.bias::<V>(&panel, (low, high), states.add(hidden * panel.width));
+        let each = self.shape.weight_rows();
+        let (h, h_row) = self.before(step);
+        let (next, next_row) = self.before(step.saturating_sub(1));
+        // SAFETY: see `run`.
+        unsafe {
+            let x = self.to.x.add((first * time + self.order.at(step)) * features);
+            let copy = |from: *const T, to: *mut T, n: usize| {
+                for i in (0..n).step_by(V::N) {
+                    store(load::<V>(from.add(i), n - i), to.add(i), n - i);
+                }
+            };
+            for row in 0..count {
+                let out = self.work().operands.add((slot * count + row) * each);
+                copy(x.add(row * time * features), out, features);
+                for i in (0..hidden).step_by(V::N) {
+                    prefetch(next.wrapping_add(row * next_row + i));
+                }
+                copy(h.add(row * h_row), out.add(features), hidden);
+                *out.add(features + hidden) = T::one();
             }
         }
     }
 
-    /// `out += Σ gates` over steps and samples.
+    /// Adds the weight gradients of the first `steps` slots.
+    unsafe fn weights(&self, steps: usize) {
+        let Shape { features, hidden, lanes, .. } = self.shape;
+        let each = self.shape.weight_rows();
+        for p in 0..self.shape.panels() {
+            let panel = self.shape.panel(p);
+            let add = |rows: std::ops::Range<usize>, slots: (usize, usize)| {
+                let range = used(&panel, lanes, slots);
+                let first = each * panel.before + rows.start * panel.width + range.start;
+                let out = self.own.weights.wrapping_add(first);
+                let operands = self.work().operands.wrapping_add(rows.start).cast_const();
+                let gates = self.gates(&panel, 0).wrapping_add(range.start).cast_const();
+                let part = Part::block(steps * self.rows.1, operands, 1, each, gates, panel.width);
+                let product = Product {
+                    rows: rows.len(),
+                    columns: range.len(),
+                    start: out.cast_const(),
+                    start_row: panel.width,
+                    parts: [part, Part::none()],
+                    out,
+                    out_row: panel.width,
+                };
+                product.in_pieces();
+            };
+            if C::INPUT == C::STATE {
+                add(0..each, C::STATE);
+            } else {
+                add(0..features, C::INPUT);
+                add(features..features + hidden, C::STATE);
+                add(features + hidden..each, (0, 4));
+            }
+        }
+    }
+}
+
+/// Where the gates' arithmetic of one panel and step reads and writes.
+struct Point<T> {
+    kept: *const T,
+    /// Before the step and after it.
+    c: [*const T; 2],
+    /// How far before these the same of the step lie that comes next: of the gates, and of the cell states.
+    before: [usize; 2],
+    h: *const T,
+    h_row: usize,
+    /// Or null.
+    dy: *const T,
+    dy_row: usize,
+    dh: *const T,
+    carry: *mut T,
+    /// Floats from sample to sample of `dh` and `carry`.
+    row: usize,
+    out: *mut T,
+}
+
+impl<T: Float> Point<T> {
+    /// For `count` samples of a panel of so many units and floats of gates, which are constants where it is a full one.
     #[inline(always)]
-    unsafe fn bias<V: Elementary<Float = T>>(&self, panel: &Panel, (low, high): (usize, usize), out: *mut T) {
-        let (lanes, count) = (self.shape.lanes, self.rows.1);
-        // SAFETY: see `run`; the gates of consecutive steps lie behind each other.
-        unsafe {
-            let gates = self.kept.gates(&self.shape, panel, count, low);
-            for v in (0..panel.width).step_by(lanes) {
-                let (mut even, mut odd) = (V::load(out.add(v)), V::splat(T::default()));
-                let rows = (high - low) * count;
-                for k in (0..rows).step_by(2) {
-                    even = even.add(V::load(gates.add(k * panel.width + v)));
-                    if k + 1 < rows {
-                        odd = odd.add(V::load(gates.add((k + 1) * panel.width + v)));
-                    }
+    unsafe fn run<V: Elementary<Float = T>, C: Cell>(&self, count: usize, units: usize, width: usize) {
+        for row in 0..count {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let zero = V::splat(T::default());
+                let (kept, carry) = (self.kept.add(row * width), self.carry.add(row * self.row));
+                // The next step's would be waited for otherwise.
+                for slot in 0..4 {
+                    prefetch(kept.wrapping_add(slot * units).wrapping_sub(self.before[0]));
                 }
-                even.add(odd).store(out.add(v));
+                let mut dh = V::load(self.dh.add(row * self.row));
+                if !self.dy.is_null() {
+                    dh = dh.add(load(self.dy.add(row * self.dy_row), units));
+                }
+                let mut before = Before { h: zero, c: zero, c_new: zero };
+                if C::CARRY_IS_STATE {
+                    before.h = load(self.h.add(row * self.h_row), units);
+                }
+                if C::SECOND_STATE {
+                    let [c, c_new] = self.c.map(|c| c.wrapping_add(row * V::N));
+                    prefetch(c.wrapping_sub(self.before[1]));
+                    (before.c, before.c_new) = (V::load(c), V::load(c_new));
+                }
+                let gate = |slot: usize| load::<V>(kept.add(slot * units), units);
+                let gates = [gate(0), gate(1), gate(2), gate(3)];
+                let (out, carried) = C::backward(gates, before, faded(dh), faded(V::load(carry)));
+                carried.store(carry);
+                for (slot, v) in out.into_iter().enumerate() {
+                    store(v, self.out.add(row * width + slot * units), units);
+                }
+                // Products go over whole registers of a tail's gates.
+                zero.store_first(self.out.add(row * width + 4 * units), width - 4 * units);
             }
         }
     }

@@ -18,7 +18,7 @@ pub trait Cell: Copy + Send + Sync + 'static {
     const CARRY_IS_STATE: bool;
 
     /// One unit's step: from the products in its four slots and the states before to the activated gates, the new
-    /// state, and for an LSTM (c′, tanh c′).
+    /// state, and for an LSTM c′.
     fn forward<V: Elementary>(gates: [V; 4], h: V, c: V) -> Point<V>;
 
     /// From the gradient of the new state (and the carried one) to those of the products, and what is carried on.
@@ -33,15 +33,13 @@ pub struct Point<V> {
     pub h: V,
     /// An LSTM's new cell state.
     pub c: V,
-    /// Its hyperbolic tangent.
-    pub tanh_c: V,
 }
 
-/// The states that a step began with, and the kept tanh c′ of its end.
+/// The states that a step began with, and the cell state c′ of its end.
 pub struct Before<V> {
     pub h: V,
     pub c: V,
-    pub tanh_c: V,
+    pub c_new: V,
 }
 
 /// i, f, g, o in the slots; the cell state's gradient is carried.
@@ -60,15 +58,14 @@ impl Cell for LstmCell {
     fn forward<V: Elementary>([i, f, g, o]: [V; 4], _h: V, c: V) -> Point<V> {
         let (i, f, g, o) = (i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid());
         let c = f.mul_add(c, i.mul(g));
-        let tanh_c = c.tanh();
-        Point { gates: [i, f, g, o], h: o.mul(tanh_c), c, tanh_c }
+        Point { gates: [i, f, g, o], h: o.mul(c.tanh()), c }
     }
 
     #[inline(always)]
     fn backward<V: Elementary>([i, f, g, o]: [V; 4], at: Before<V>, dh: V, dc: V) -> ([V; 4], V) {
         // σ′ = σ - σ², tanh′ = 1 - tanh²
-        let d_o = dh.mul(o);
-        let dc = dc.add(at.tanh_c.mul(at.tanh_c).neg_mul_add(d_o, d_o));
+        let (d_o, tanh_c) = (dh.mul(o), at.c_new.tanh());
+        let dc = dc.add(tanh_c.mul(tanh_c).neg_mul_add(d_o, d_o));
         let slope = |s: V| s.neg_mul_add(s, s);
         let (dci, dcf, dcg) = (dc.mul(i), dc.mul(f), dc.mul(g));
         (
@@ -76,7 +73,7 @@ impl Cell for LstmCell {
                 dcg.mul(slope(i)),
                 dc.mul(at.c).mul(slope(f)),
                 g.mul(g).neg_mul_add(dci, dci),
-                dh.mul(at.tanh_c).mul(slope(o)),
+                dh.mul(tanh_c).mul(slope(o)),
             ],
             dcf,
         )
@@ -102,7 +99,7 @@ impl Cell for GruCell {
         let n = r.mul_add(inner, n).tanh();
         // (1 - z) n + z h, with one product.
         let h = z.mul_add(h.sub(n), n);
-        Point { gates: [n, r, z, inner], h, c, tanh_c: c }
+        Point { gates: [n, r, z, inner], h, c }
     }
 
     #[inline(always)]

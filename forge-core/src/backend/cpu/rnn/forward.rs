@@ -1,8 +1,8 @@
-//! Forward: one shard of the batch through the whole sequence, without a stop between steps.
+//! Forward: one group of samples through the whole sequence, without a stop between steps.
 
 use super::cell::Cell;
 use super::shape::{Panel, Shape};
-use crate::backend::cpu::simd::{Elementary, Float, Kernel};
+use crate::backend::cpu::simd::{Elementary, Float, Kernel, fence};
 use crate::backend::cpu::tile::{Part, Product};
 use std::marker::PhantomData;
 
@@ -39,79 +39,58 @@ unsafe impl<T: Send> Sync for Pointers<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Pointers<T> {}
 
-/// What a shard keeps: pointers into its own part of the kept memory.
-///
-/// Gates are `[panel][step][sample][width]`; cell states `[step + 1][panel][sample][lanes]`, tanh of them without the
-/// first. When nothing is kept, one step's gates and two steps' states are used again and again.
+/// What a group of samples keeps for backward, in its own part of the kept memory: activated gates
+/// `[step][panel][sample][width]`, and cell states `[step + 1][panel][sample][lanes]`.
 #[derive(Clone, Copy)]
 pub struct Kept<T> {
-    pub gates: *mut T,
-    pub c: *mut T,
-    pub tanh_c: *mut T,
-    pub all_steps: bool,
+    gates: *mut T,
+    c: *mut T,
+    rows: usize,
+    /// Whether it all is more than a core's cache holds, so that it had better not drive other things out.
+    stream: bool,
 }
+
+/// Bytes that a core's cache holds.
+const CACHE: usize = 4 << 20;
 
 impl<T> Kept<T> {
     /// Floats for each sample.
-    pub fn size(shape: &Shape, all_steps: bool, second_state: bool) -> usize {
-        Self::sizes(shape, all_steps, second_state).iter().sum()
+    pub fn size(shape: &Shape, second_state: bool) -> usize {
+        shape.time * shape.gates() + (shape.time + 1) * shape.padded() * usize::from(second_state)
     }
 
-    fn sizes(shape: &Shape, all_steps: bool, second_state: bool) -> [usize; 3] {
-        let steps = if all_steps { shape.time } else { 1 };
-        let states = shape.padded() * usize::from(second_state);
-        [steps * shape.gates(), (steps + 1) * states, steps * states]
-    }
-
-    /// The parts of a shard's memory.
-    pub fn new(shape: &Shape, start: *mut T, rows: usize, all_steps: bool, second_state: bool) -> Self {
-        let [gates, c, _] = Self::sizes(shape, all_steps, second_state);
-        let c_at = start.wrapping_add(rows * gates);
-        Kept { gates: start, c: c_at, tanh_c: c_at.wrapping_add(rows * c), all_steps }
+    /// The part of the samples from `first` on, where the part of the first of all is at `all`.
+    pub fn new(shape: &Shape, all: *mut T, (first, rows): (usize, usize), second_state: bool) -> Self {
+        let each = Self::size(shape, second_state);
+        let gates = all.wrapping_add(first * each);
+        let stream = shape.batch * each * size_of::<T>() > CACHE;
+        Kept { gates, c: gates.wrapping_add(rows * shape.time * shape.gates()), rows, stream }
     }
 
     /// The gates of the first sample of a panel and step.
-    ///
-    /// # Safety
-    /// The panel and step are within what was allocated.
     #[inline(always)]
-    pub unsafe fn gates(&self, shape: &Shape, panel: &Panel, rows: usize, step: usize) -> *mut T {
-        let (steps, step) = if self.all_steps { (shape.time, step) } else { (1, 0) };
-        // SAFETY: the caller's promise.
-        unsafe { self.gates.add(steps * rows * panel.before + step * rows * panel.width) }
+    pub fn gates(&self, shape: &Shape, panel: &Panel, step: usize) -> *mut T {
+        self.gates.wrapping_add((step * shape.gates() + panel.before) * self.rows)
     }
 
     /// The state of the first sample of a panel: before step `slot`, or after step `slot - 1`.
-    ///
-    /// # Safety
-    /// As [`Kept::gates`].
     #[inline(always)]
-    pub unsafe fn c(&self, shape: &Shape, p: usize, rows: usize, slot: usize) -> *mut T {
-        let slot = if self.all_steps { slot } else { slot % 2 };
-        // SAFETY: the caller's promise.
-        unsafe { self.c.add((slot * shape.panels() + p) * rows * shape.lanes) }
-    }
-
-    /// tanh c after a step.
-    ///
-    /// # Safety
-    /// As [`Kept::gates`].
-    #[inline(always)]
-    pub unsafe fn tanh_c(&self, shape: &Shape, p: usize, rows: usize, step: usize) -> *mut T {
-        let step = if self.all_steps { step } else { 0 };
-        // SAFETY: the caller's promise.
-        unsafe { self.tanh_c.add((step * shape.panels() + p) * rows * shape.lanes) }
+    pub fn c(&self, shape: &Shape, p: usize, slot: usize) -> *mut T {
+        self.c.wrapping_add((slot * shape.panels() + p) * self.rows * shape.lanes)
     }
 }
 
-/// The work of one shard.
+/// The work of one group of samples.
 pub struct Forward<T, C> {
     pub shape: Shape,
     pub order: Order,
     /// First sample and number of samples.
     pub rows: (usize, usize),
     pub to: Pointers<T>,
-    pub kept: Kept<T>,
+    /// Nothing where no gradient will be asked for.
+    pub kept: Option<Kept<T>>,
+    /// Memory of this shard alone, of [`Shape::forward_work`] floats.
+    pub work: *mut T,
     pub cell: PhantomData<C>,
 }
 
@@ -120,17 +99,29 @@ impl<T: Float, C: Cell> Kernel<T> for Forward<T, C> {
 
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
-        let Forward { shape, order, rows: (first, count), to, kept, .. } = self;
+        let Forward { shape, order, rows: (first, count), to, kept, work, .. } = self;
         let Shape { time, features, hidden, lanes, .. } = shape;
-        // SAFETY: every pointer below is to an element of an operand, a result or kept memory of these shapes, of the
-        // samples first..first + count; `lanes` is V's.
+        let padded = shape.padded();
+        // The states of two steps lie densely: in `y` they are a sequence apart, where rows push each other out of a
+        // cache. Then come the cell states and the gates of a panel.
+        let state = |step: usize| work.wrapping_add(step % 2 * count * padded);
+        let c = work.wrapping_add(2 * count * padded);
+        let gates = work.wrapping_add(3 * count * padded);
+        // SAFETY: every pointer below is to an element of an operand, a result, kept or working memory of these shapes,
+        // of the samples first..first + count; `lanes` is V's.
         unsafe {
-            if C::SECOND_STATE {
-                for p in 0..shape.panels() {
-                    let panel = shape.panel(p);
-                    for row in 0..count {
-                        let from = to.c0.add((first + row) * hidden + panel.first);
-                        V::load_first(from, panel.units).store(kept.c(&shape, p, count, 0).add(row * lanes));
+            for p in 0..shape.panels() {
+                let panel = shape.panel(p);
+                for row in 0..count {
+                    let from = (first + row) * hidden + panel.first;
+                    let h = V::load_first(to.h0.add(from), panel.units);
+                    h.store(state(0).add(row * padded + panel.first));
+                    if C::SECOND_STATE {
+                        let c0 = V::load_first(to.c0.add(from), panel.units);
+                        c0.store(c.add(row * padded + panel.first));
+                        if let Some(kept) = &kept {
+                            c0.store(kept.c(&shape, p, 0).add(row * lanes));
+                        }
                     }
                 }
             }
@@ -138,42 +129,44 @@ impl<T: Float, C: Cell> Kernel<T> for Forward<T, C> {
                 let t = order.at(step);
                 let x = to.x.add((first * time + t) * features);
                 let y = to.y.add((first * time + t) * hidden);
-                let (h, h_row) = match step {
-                    0 => (to.h0.add(first * hidden), hidden),
-                    _ => (to.y.add((first * time + order.at(step - 1)) * hidden).cast_const(), time * hidden),
-                };
+                let (h, h_new) = (state(step).cast_const(), state(step + 1));
                 for p in 0..shape.panels() {
                     let panel = shape.panel(p);
                     let weights = to.weights.add(shape.weight_rows() * panel.before);
-                    let gates = kept.gates(&shape, &panel, count, step);
+                    products::<T, C>(
+                        &shape,
+                        &panel,
+                        weights,
+                        (x, time * features),
+                        (h, padded),
+                        gates,
+                        count,
+                    );
                     let point = Point {
                         panel,
-                        gates,
+                        gates: gates.cast_const(),
+                        kept: kept
+                            .map(|k| (k.gates(&shape, &panel, step), k.c(&shape, p, step + 1), k.stream)),
                         h: h.add(panel.first),
-                        h_row,
-                        c: kept.c(&shape, p, count, step),
-                        c_new: kept.c(&shape, p, count, step + 1),
-                        tanh_c: kept.tanh_c(&shape, p, count, step),
+                        h_new: h_new.add(panel.first),
+                        c: c.add(panel.first),
+                        row: padded,
                         y: y.add(panel.first),
                         y_row: time * hidden,
                     };
-                    products::<T, C>(&shape, &panel, weights, (x, time * features), (h, h_row), gates, count);
                     point.run::<V, C>(count);
                 }
             }
-            let last = order.at(time - 1);
             for row in 0..count {
                 let sample = first + row;
-                let from = to.y.add((sample * time + last) * hidden).cast_const();
-                std::ptr::copy_nonoverlapping(from, to.h_n.add(sample * hidden), hidden);
+                let h = state(time).add(row * padded).cast_const();
+                std::ptr::copy_nonoverlapping(h, to.h_n.add(sample * hidden), hidden);
                 if C::SECOND_STATE {
-                    for p in 0..shape.panels() {
-                        let panel = shape.panel(p);
-                        let c = V::load(kept.c(&shape, p, count, time).add(row * lanes));
-                        c.store_first(to.c_n.add(sample * hidden + panel.first), panel.units);
-                    }
+                    let c = c.add(row * padded).cast_const();
+                    std::ptr::copy_nonoverlapping(c, to.c_n.add(sample * hidden), hidden);
                 }
             }
+            fence();
         }
     }
 }
@@ -207,25 +200,29 @@ unsafe fn products<T: Float, C: Cell>(
             out_row: width,
         };
     if C::STATE.1 == 4 || panel.units < shape.lanes {
-        T::dispatch(product(bias, 0, [input, state(0)], 0, width));
+        product(bias, 0, [input, state(0)], 0, width).in_pieces();
     } else {
         // The state does not take part in every slot.
-        T::dispatch(product(bias, 0, [input, Part::none()], 0, width));
+        product(bias, 0, [input, Part::none()], 0, width).in_pieces();
         let skip = C::STATE.0 * shape.lanes;
         let start = gates.wrapping_add(skip).cast_const();
-        T::dispatch(product(start, width, [state(skip), Part::none()], skip, C::STATE.1 * shape.lanes));
+        product(start, width, [state(skip), Part::none()], skip, C::STATE.1 * shape.lanes).in_pieces();
     }
 }
 
 /// Where the gates' arithmetic of one panel and step reads and writes.
 struct Point<T> {
     panel: Panel,
-    gates: *mut T,
+    /// The products.
+    gates: *const T,
+    /// Where gates and cell states are kept, if they are, and whether past the caches.
+    kept: Option<(*mut T, *mut T, bool)>,
     h: *const T,
-    h_row: usize,
-    c: *const T,
-    c_new: *mut T,
-    tanh_c: *mut T,
+    h_new: *mut T,
+    /// The cell states, which become the new ones.
+    c: *mut T,
+    /// Floats from sample to sample of the states.
+    row: usize,
     y: *mut T,
     y_row: usize,
 }
@@ -246,15 +243,23 @@ impl<T: Float> Point<T> {
                 let load = |from: *const T| if whole { V::load(from) } else { V::load_first(from, units) };
                 let zero = V::splat(T::default());
                 let gates = [load(gate(0)), load(gate(1)), load(gate(2)), load(gate(3))];
-                let h = if C::CARRY_IS_STATE { load(self.h.add(row * self.h_row)) } else { zero };
-                let c = if C::SECOND_STATE { V::load(self.c.add(row * V::N)) } else { zero };
+                let h = if C::CARRY_IS_STATE { V::load(self.h.add(row * self.row)) } else { zero };
+                let c = if C::SECOND_STATE { V::load(self.c.add(row * self.row)) } else { zero };
                 let out = C::forward(gates, h, c);
                 let store = |v: V, to: *mut T| if whole { v.store(to) } else { v.store_first(to, units) };
+                out.h.store(self.h_new.add(row * self.row));
                 store(out.h, self.y.add(row * self.y_row));
-                out.gates.into_iter().enumerate().for_each(|(slot, v)| store(v, gate(slot)));
                 if C::SECOND_STATE {
-                    out.c.store(self.c_new.add(row * V::N));
-                    out.tanh_c.store(self.tanh_c.add(row * V::N));
+                    out.c.store(self.c.add(row * self.row));
+                }
+                let Some((gates, c, stream)) = self.kept else { continue };
+                for (slot, v) in out.gates.into_iter().enumerate() {
+                    let to = gates.add(row * width + slot * units);
+                    if stream && whole { v.stream(to) } else { store(v, to) }
+                }
+                if C::SECOND_STATE {
+                    let to = c.add(row * V::N);
+                    if stream { out.c.stream(to) } else { out.c.store(to) }
                 }
             }
         }
@@ -270,8 +275,8 @@ impl<T: Float> Point<T> {
         let samples = V::N / units;
         for first in (0..count).step_by(samples) {
             let here = samples.min(count - first);
-            // The four slots, h, c, tanh c.
-            let mut lanes = [[T::default(); MOST]; 7];
+            // The four slots, h, c.
+            let mut lanes = [[T::default(); MOST]; 6];
             // SAFETY: as in `run`; a lane for each unit of each sample here.
             unsafe {
                 for (row, u) in (first..first + here).flat_map(|row| (0..units).map(move |u| (row, u))) {
@@ -280,33 +285,36 @@ impl<T: Float> Point<T> {
                         of[lane] = *self.gates.add(row * width + slot * units + u);
                     }
                     if C::CARRY_IS_STATE {
-                        lanes[4][lane] = *self.h.add(row * self.h_row + u);
+                        lanes[4][lane] = *self.h.add(row * self.row + u);
                     }
                     if C::SECOND_STATE {
-                        lanes[5][lane] = *self.c.add(row * V::N + u);
+                        lanes[5][lane] = *self.c.add(row * self.row + u);
                     }
                 }
-                let [i, f, g, o, h, c, _] = lanes.each_ref().map(|of| V::load(of.as_ptr()));
+                let [i, f, g, o, h, c] = lanes.each_ref().map(|of| V::load(of.as_ptr()));
                 let out = C::forward([i, f, g, o], h, c);
                 let [i, f, g, o] = out.gates;
-                for (of, v) in lanes.iter_mut().zip([i, f, g, o, out.h, out.c, out.tanh_c]) {
+                for (of, v) in lanes.iter_mut().zip([i, f, g, o, out.h, out.c]) {
                     v.store(of.as_mut_ptr());
                 }
                 for row in first..first + here {
-                    if C::SECOND_STATE {
+                    if let (true, Some((_, c, _))) = (C::SECOND_STATE, self.kept) {
                         // Backward reads whole registers of them.
-                        V::splat(T::default()).store(self.c_new.add(row * V::N));
-                        V::splat(T::default()).store(self.tanh_c.add(row * V::N));
+                        V::splat(T::default()).store(c.add(row * V::N));
                     }
                     for u in 0..units {
                         let lane = (row - first) * units + u;
-                        for (slot, of) in lanes.iter().take(4).enumerate() {
-                            *self.gates.add(row * width + slot * units + u) = of[lane];
-                        }
+                        *self.h_new.add(row * self.row + u) = lanes[4][lane];
                         *self.y.add(row * self.y_row + u) = lanes[4][lane];
                         if C::SECOND_STATE {
-                            *self.c_new.add(row * V::N + u) = lanes[5][lane];
-                            *self.tanh_c.add(row * V::N + u) = lanes[6][lane];
+                            *self.c.add(row * self.row + u) = lanes[5][lane];
+                        }
+                        let Some((gates, c, _)) = self.kept else { continue };
+                        for (slot, of) in lanes.iter().take(4).enumerate() {
+                            *gates.add(row * width + slot * units + u) = of[lane];
+                        }
+                        if C::SECOND_STATE {
+                            *c.add(row * V::N + u) = lanes[5][lane];
                         }
                     }
                 }

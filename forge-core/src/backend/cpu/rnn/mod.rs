@@ -1,8 +1,9 @@
 //! LSTM and GRU over a whole sequence.
 //!
-//! The batch is cut into shards, and each goes through the whole sequence by itself: products of input and state with
-//! packed weights run in one register tile, whose epilogue applies the gates. Sequences with lengths are left to the
-//! composed family.
+//! The batch is cut into shards, and a shard into groups of samples that go through the whole sequence one after the
+//! other: products of input and state with packed weights run in one register tile, and the gates' arithmetic follows
+//! while they are in the nearest cache. What backward needs is written once and read once, in the order of the steps, so
+//! that its cost grows as the work does. Sequences with lengths are left to the composed family.
 
 mod backward;
 mod cell;
@@ -134,7 +135,7 @@ impl CpuRnn {
                 &kept
             }
         };
-        let each = Kept::<T>::size(&shape, keep, C::SECOND_STATE);
+        let each = if keep { Kept::<T>::size(&shape, C::SECOND_STATE) } else { 0 };
         let mut kept = Scratch::<T>::new(&self.memory, shape.batch * each);
         let (y, y_at) = output::<T>(args.x, &[shape.batch, shape.time, shape.hidden])?;
         let (h_n, h_n_at) = output::<T>(args.x, args.h0.shape())?;
@@ -151,18 +152,16 @@ impl CpuRnn {
             h_n: h_n_at,
             c_n: c_n_at,
         };
-        let all = Shared::new(kept.as_mut());
+        let work_each = shape.forward_work();
+        let mut work = Scratch::<T>::new(&self.memory, shape.shards() * work_each);
+        let (all, work) = (Shared::new(kept.as_mut()), Shared::new(work.as_mut()));
         parallel(shape.shards(), |s| {
-            let rows = shape.rows(s);
-            let kept = Kept::new(
-                &shape,
-                all.get().wrapping_add(rows.start * each),
-                rows.len(),
-                keep,
-                C::SECOND_STATE,
-            );
-            let rows = (rows.start, rows.len());
-            T::dispatch(Forward::<T, C> { shape, order: call.order, rows, to, kept, cell: PhantomData });
+            let work = work.get().wrapping_add(s * work_each);
+            for rows in shape.groups(s) {
+                let kept = keep.then(|| Kept::new(&shape, all.get(), rows, C::SECOND_STATE));
+                let order = call.order;
+                T::dispatch(Forward::<T, C> { shape, order, rows, to, kept, work, cell: PhantomData });
+            }
         });
         let bytes = kept.as_ref().len() * T::DTYPE.size();
         let saved = keep.then(|| Saved::new(State { y: y.clone(), kept }, bytes));
@@ -202,7 +201,8 @@ impl CpuRnn {
         let train = weights_needed.contains(&true);
         let each = shape.weight_rows() * shape.gates();
         let mut weights = Scratch::<T>::zeros(&self.memory, if train { shape.shards() * each } else { 0 });
-        let mut work = Scratch::<T>::new(&self.memory, 2 * shape.batch * shape.padded());
+        let work_each = shape.backward_work();
+        let mut work = Scratch::<T>::new(&self.memory, shape.shards() * work_each);
         let to = backward::Pointers {
             x: read(&x)?.as_ptr(),
             h0: read(&h0)?.as_ptr(),
@@ -216,27 +216,18 @@ impl CpuRnn {
             dh0: dh0_at,
             dc0: dc0_at,
         };
-        let kept_each = Kept::<T>::size(&shape, true, C::SECOND_STATE);
         let (kept, gradients, work) =
             (Shared::new(state.kept.as_mut()), Shared::new(weights.as_mut()), Shared::new(work.as_mut()));
         parallel(shape.shards(), |s| {
-            let rows = shape.rows(s);
-            let part = kept.get().wrapping_add(rows.start * kept_each);
             let own = backward::Own {
                 weights: if train { gradients.get().wrapping_add(s * each) } else { std::ptr::null_mut() },
-                work: work.get().wrapping_add(2 * rows.start * shape.padded()),
+                work: work.get().wrapping_add(s * work_each),
             };
-            let kept = Kept::new(&shape, part, rows.len(), true, C::SECOND_STATE);
-            let rows = (rows.start, rows.len());
-            T::dispatch(Backward::<T, C> {
-                shape,
-                order: call.order,
-                rows,
-                to,
-                own,
-                kept,
-                cell: PhantomData,
-            });
+            for rows in shape.groups(s) {
+                let kept = Kept::new(&shape, kept.get(), rows, C::SECOND_STATE);
+                let order = call.order;
+                T::dispatch(Backward::<T, C> { shape, order, rows, to, own, kept, cell: PhantomData });
+            }
         });
         let [need_w_ih, need_w_hh, need_b_ih, need_b_hh] = weights_needed;
         let mut out = [

@@ -4,8 +4,12 @@
 const ROWS: usize = 12;
 /// Shards at most: each has weight gradients of its own, which are added in the end.
 const SHARDS: usize = 8;
-/// Rows (samples times steps) over which weight gradients are gathered at a time, so that gates are still in cache.
-const CHUNK: usize = 256;
+/// Samples of a shard that go through the whole sequence together, at most, so that a step's states stay in the nearest
+/// cache whatever the batch.
+const TOGETHER: usize = 32;
+/// Rows (samples times steps) over which weight gradients are gathered at a time, so that the gradients of one panel's
+/// gates are in the nearest cache while all rows of the weights pass over them.
+const CHUNK: usize = 128;
 
 /// The sizes of one call.
 ///
@@ -69,9 +73,34 @@ impl Shape {
         shard * self.batch / shards..(shard + 1) * self.batch / shards
     }
 
+    /// The samples of a shard in groups that go through the sequence one after the other: `(first, number)`.
+    pub fn groups(&self, shard: usize) -> impl Iterator<Item = (usize, usize)> {
+        let rows = self.rows(shard);
+        let groups = rows.len().div_ceil(TOGETHER);
+        let bound = move |group: usize| rows.start + group * rows.len() / groups;
+        (0..groups).map(move |group| (bound(group), bound(group + 1) - bound(group)))
+    }
+
+    /// Samples of the largest group.
+    fn together(&self) -> usize {
+        self.batch.div_ceil(self.shards()).min(TOGETHER)
+    }
+
     /// Time steps over which weight gradients are gathered at a time.
     pub fn chunk(&self, rows: usize) -> usize {
-        (CHUNK / rows.max(1)).max(1)
+        (CHUNK / rows.max(1)).clamp(1, self.time)
+    }
+
+    /// Floats that forward works in: two steps' states, the cell states and one panel's gates.
+    pub fn forward_work(&self) -> usize {
+        self.together() * (3 * self.padded() + 4 * self.lanes)
+    }
+
+    /// Floats that backward works in: the gradient of the state, what is carried, and for a chunk of steps the
+    /// gradients of the gates and the operands that they met.
+    pub fn backward_work(&self) -> usize {
+        let rows = self.together().max(CHUNK);
+        2 * self.together() * self.padded() + rows * (self.gates() + self.weight_rows())
     }
 
     /// Gate rows that a product goes over, of all panels.

@@ -21,6 +21,29 @@ pub unsafe fn store<V: Lanes>(value: V, to: *mut V::Float, n: usize) {
     unsafe { if n >= V::N { value.store(to) } else { value.store_first(to, n) } }
 }
 
+/// Asks for a cache line that is read later. Any address will do.
+#[inline(always)]
+pub fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint: it reads nothing that a program could see, and every x86-64 processor has it.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// Makes what [`Lanes::stream`] wrote visible to whoever is told of it.
+#[inline(always)]
+pub fn fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has it.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
 /// A constant in all lanes.
 ///
 /// # Safety

@@ -12,7 +12,7 @@ mod special;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use access::{constant, constant_first, load, narrow, store, wide};
+pub use access::{constant, constant_first, fence, load, narrow, prefetch, store, wide};
 pub use elementary::{Elementary, Reduced};
 pub use special::{erf, expm1, log1p, normal_below, normal_density, sin_cos};
 
@@ -150,6 +150,17 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     /// # Safety
     /// `to` points at `N` writable floats.
     unsafe fn store(self, to: *mut Self::Float);
+
+    /// Lanes to memory that is read much later, past the caches where the level has the instruction. Other threads see
+    /// them after [`fence`].
+    ///
+    /// # Safety
+    /// `to` points at `N` writable floats and is aligned to the register.
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut Self::Float) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(to) }
+    }
 
     /// The first `n` lanes to memory.
     ///

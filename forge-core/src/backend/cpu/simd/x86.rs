@@ -24,7 +24,7 @@ dispatcher!(avx512_f64, f64, F64x8, "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq
 
 /// The parts of an implementation that are one intrinsic each.
 macro_rules! arithmetic {
-    ($float:ty, $n:literal, $tile:literal, $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident,
+    ($float:ty, $n:literal, $tile:literal, $set1:ident, $loadu:ident, $storeu:ident, $stream:ident, $add:ident, $sub:ident, $mul:ident,
      $div:ident, $min:ident, $max:ident, $fmadd:ident, $fnmadd:ident) => {
         type Float = $float;
         const N: usize = $n;
@@ -44,6 +44,11 @@ macro_rules! arithmetic {
         unsafe fn store(self, to: *mut $float) {
             // SAFETY: the caller's promise about `to`.
             unsafe { $storeu(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn stream(self, to: *mut $float) {
+            // SAFETY: the caller's promise about `to`.
+            unsafe { $stream(to, self.0) }
         }
         arithmetic! { @two add $add, sub $sub, mul $mul, div $div, min $min, max $max }
         #[inline(always)]
@@ -90,6 +95,7 @@ impl Lanes for F32x16 {
         _mm512_set1_ps,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
+        _mm512_stream_ps,
         _mm512_add_ps,
         _mm512_sub_ps,
         _mm512_mul_ps,
@@ -164,6 +170,7 @@ impl Lanes for F64x8 {
         _mm512_set1_pd,
         _mm512_loadu_pd,
         _mm512_storeu_pd,
+        _mm512_stream_pd,
         _mm512_add_pd,
         _mm512_sub_pd,
         _mm512_mul_pd,
@@ -233,6 +240,7 @@ impl Lanes for F32x8 {
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
+        _mm256_stream_ps,
         _mm256_add_ps,
         _mm256_sub_ps,
         _mm256_mul_ps,
@@ -315,6 +323,7 @@ impl Lanes for F64x4 {
         _mm256_set1_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
+        _mm256_stream_pd,
         _mm256_add_pd,
         _mm256_sub_pd,
         _mm256_mul_pd,
