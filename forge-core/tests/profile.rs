@@ -169,6 +169,25 @@ fn every_rule_counts_what_the_definition_multiplies() {
     assert!(!profile.rows.iter().any(|row| row.operation == "softmax"), "{:#?}", profile.rows);
 }
 
+/// Attention's gradients by one operand at a time: what the values' gradient asks for is not what the scores' does.
+#[test]
+fn attention_counts_only_the_products_of_wanted_gradients() {
+    let _alone = alone();
+    let (q, k, v) = (noise(&[2, 3, 4, 6]), noise(&[2, 3, 5, 6]), noise(&[2, 3, 5, 7]));
+    let (scores, values) = (2.0 * 6.0 * 4.0 * 5.0 * 6.0, 2.0 * 6.0 * 4.0 * 5.0 * 7.0);
+    for (wanted, flops) in [(0, values + scores), (1, values + scores), (2, values)] {
+        let cx = Cx::train(0, 0);
+        let mut all = [q.clone(), k.clone(), v.clone()];
+        all[wanted] = cx.track(&all[wanted]).unwrap();
+        let profiler = Profiler::start().unwrap();
+        let y = ops::attention(&all[0], &all[1], &all[2], &Attend::default()).unwrap();
+        y.sum_all().unwrap().backward(cx).unwrap();
+        let profile = profiler.finish();
+        let row = row(&profile, "", "", "attention");
+        assert_eq!((row.forward.flops, row.backward.flops), (scores + values, flops), "operand {wanted}");
+    }
+}
+
 fn series_model() -> Sequential {
     let init = Init::new(1);
     Sequential::new()
