@@ -1,6 +1,7 @@
 //! Devices: where tensors live and who computes on them.
 
 use crate::backend::{Backend, Cpu};
+use crate::storage::Storage;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
@@ -34,7 +35,8 @@ impl Device {
     }
 
     /// Number of handles on this device: every clone is one, and each storage of tensors holds one. Where it is higher
-    /// after a piece of work than before, tensors are still held.
+    /// after a piece of work than before, tensors are still held. (A storage that another thread keeps for its next tensor counts
+    /// until that thread ends.)
     ///
     /// ```
     /// use forge_core::{backend::Cpu, Device, Tensor};
@@ -48,7 +50,7 @@ impl Device {
     /// # Ok::<(), forge_core::Error>(())
     /// ```
     pub fn handles(&self) -> usize {
-        Arc::strong_count(&self.0)
+        Arc::strong_count(&self.0) - Storage::kept_of(self)
     }
 }
 

@@ -138,6 +138,12 @@ impl Layout {
         Layout { shape, strides, offset: 0 }
     }
 
+    /// The same over a storage of its own.
+    #[inline]
+    pub(crate) fn from_start(&self) -> Self {
+        Layout { offset: 0, ..*self }
+    }
+
     /// Sizes of the dimensions.
     pub fn shape(&self) -> &Dims {
         &self.shape

@@ -82,8 +82,8 @@ impl Tensor {
         if !device.supports(host.dtype()) {
             return Err(unsupported(host.dtype()));
         }
-        let memory = device.upload(host)?;
-        Ok(Self::over(memory, device.clone(), dims))
+        let storage = Storage::new(device.upload(host)?, device.clone()).share();
+        Ok(Tensor { storage, layout: Layout::contiguous(dims), track: None })
     }
 
     /// A tensor of equal elements.
@@ -119,12 +119,23 @@ impl Tensor {
         shape: Dims,
         write: impl FnOnce(&mut Memory) -> Result<()>,
     ) -> Result<Self> {
+        Self::build_in(device, dtype, Layout::contiguous(shape), write)
+    }
+
+    /// The same over a layout whose elements lie side by side.
+    #[inline]
+    fn build_in(
+        device: &Device,
+        dtype: DType,
+        layout: Layout,
+        write: impl FnOnce(&mut Memory) -> Result<()>,
+    ) -> Result<Self> {
         if !device.supports(dtype) {
             return Err(unsupported(dtype));
         }
-        let mut memory = device.allocate(dtype, shape.count())?;
-        write(&mut memory)?;
-        Ok(Self::over(memory, device.clone(), shape))
+        let mut storage = Storage::fresh(device, dtype, layout.count())?;
+        write(storage.memory_mut().0)?;
+        Ok(Tensor { storage: storage.share(), layout, track: None })
     }
 
     /// A new tensor of the operands' shape whose elements `write` makes one by one from theirs. It lies in memory as the
@@ -139,7 +150,7 @@ impl Tensor {
     ) -> Result<Self> {
         match operands.first() {
             Some(first) if first.layout.is_contiguous() => {
-                Self::build(device, dtype, *first.layout.shape(), |out| write(operands, out))
+                Self::build_in(device, dtype, first.layout.from_start(), |out| write(operands, out))
             }
             _ => Self::elementwise_turned(device, dtype, operands, write),
         }
@@ -168,15 +179,6 @@ impl Tensor {
         let mut back = order;
         order.iter().enumerate().for_each(|(to, &from)| back.as_mut()[from] = to);
         Ok(out.view(out.layout().permute(OP, &back)?))
-    }
-
-    #[inline]
-    fn over(memory: Memory, device: Device, shape: Dims) -> Self {
-        Tensor {
-            storage: Shared::new(Storage::new(memory, device)),
-            layout: Layout::contiguous(shape),
-            track: None,
-        }
     }
 
     /// The same storage seen through another layout; untracked.

@@ -4,7 +4,7 @@
 //! lists keep their room. A steady training step so asks the system for nothing.
 
 use super::{Cx, Grads, ParamId};
-use crate::backend::{Pooled, Rooms, Shared};
+use crate::backend::{Pooled, Rooms, Shared, Unique};
 use crate::layout::Layout;
 use crate::{Error, ErrorKind, Result, Tensor, profile};
 use std::any::Any;
@@ -69,10 +69,9 @@ impl Incoming<'_> {
             UNTRACKED => return Ok(()),
             slot => &mut outgoing.slots[slot as usize],
         };
-        match (&slot, self.0[i].take()) {
-            (None, gradient) => *slot = gradient,
-            (Some(_), Some(gradient)) => accumulate(slot, gradient)?,
-            (Some(_), None) => {}
+        match slot {
+            None => *slot = self.0[i].take(),
+            Some(_) => self.0[i].take().map_or(Ok(()), |gradient| accumulate(slot, gradient))?,
         }
         Ok(())
     }
@@ -303,7 +302,7 @@ impl Tape {
     /// An empty tape.
     pub fn start() -> Shared<Self> {
         let arena = ARENAS.try_with(|arenas| arenas.borrow_mut().pop()).ok().flatten();
-        Shared::new(Tape(Mutex::new(arena.unwrap_or_default())))
+        Unique::new(Tape(Mutex::new(arena.unwrap_or_default()))).share()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Arena> {

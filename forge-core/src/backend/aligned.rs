@@ -38,6 +38,22 @@ enum Kind {
 }
 
 impl Aligned {
+    /// The smallest class of rooms that are kept for later, whose size is `2^MIN_CLASS` bytes.
+    pub(crate) const MIN_CLASS: u32 = 6;
+
+    /// The smallest class whose rooms hold so many bytes; none for no byte.
+    #[inline]
+    pub(crate) fn class_for(bytes: usize) -> Option<u32> {
+        let class = bytes.checked_next_power_of_two()?.ilog2().max(Self::MIN_CLASS);
+        (bytes > 0).then_some(class)
+    }
+
+    /// The class that a room of so many bytes belongs to, if it is kept at all.
+    #[inline]
+    pub(crate) fn class_of(room: usize) -> Option<u32> {
+        room.checked_ilog2().filter(|class| *class >= Self::MIN_CLASS)
+    }
+
     /// Room for so many bytes, which are 0; no elements yet.
     pub fn with_room(bytes: usize) -> Self {
         if bytes == 0 {
@@ -57,6 +73,13 @@ impl Aligned {
     /// The same room as `len` elements of unspecified value, as many as fit at most. In debug builds they are no
     /// numbers, so that a kernel which leaves an element unwritten shows in every test.
     pub fn of(mut self, dtype: DType, len: usize) -> Self {
+        self.renew(dtype, len);
+        self
+    }
+
+    /// As [`Aligned::of`], in place.
+    #[inline]
+    pub(crate) fn renew(&mut self, dtype: DType, len: usize) {
         debug_assert!(len * dtype.size() <= self.room());
         self.len = len.min(self.room() / dtype.size());
         self.kind = match dtype {
@@ -71,7 +94,6 @@ impl Aligned {
                 DType::I64 => self.fill(i64::MIN),
             }
         }
-        self
     }
 
     fn fill<T: Element>(&mut self, poison: T) {

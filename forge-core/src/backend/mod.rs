@@ -100,7 +100,7 @@ pub use family::{
     RmsPropStep, Rnn, Saved, SgdStep, Slot, Softmax, Span, Targets, Window,
 };
 pub use scalar::{Dual, Scalar};
-pub(crate) use shared::{Pooled, Rooms, Shared};
+pub(crate) use shared::{Pooled, Rooms, Shared, Unique};
 
 use crate::layout::Layout;
 use crate::rng::Stream;
@@ -374,7 +374,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Room for `len` elements, of unspecified value.
     fn allocate(&self, dtype: DType, len: usize) -> Result<Memory>;
 
-    /// Takes back memory that no tensor uses any more.
+    /// Takes back memory that no tensor uses any more. Small memory of the host stays with its thread instead, where a
+    /// tensor of the same device finds it.
     fn recycle(&self, memory: Memory) {
         drop(memory);
     }

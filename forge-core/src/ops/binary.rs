@@ -87,40 +87,60 @@ impl Tensor {
     /// # Errors
     /// When the shapes do not broadcast, or types or devices differ.
     pub fn binary(&self, op: Binary, other: &Tensor) -> Result<Tensor> {
-        let name = op.name();
-        self.check_alike(name, other)?;
-        let (device, dtype, shapes) = (self.device(), self.dtype(), [*self.dims(), *other.dims()]);
-        let alike = shapes[0] == shapes[1];
-        let mut out = if alike {
-            Tensor::elementwise(device, dtype, [self.arg(), other.arg()], |[a, b], out| {
-                device.binary(op, a, b, out)
-            })?
-        } else {
-            let shape = broadcast(name, &shapes[0], &shapes[1])?;
-            let (a, b) = (self.layout().expand(name, shape)?, other.layout().expand(name, shape)?);
-            let (a, b) = (Arg { layout: &a, ..self.arg() }, Arg { layout: &b, ..other.arg() });
-            Tensor::elementwise(device, dtype, [a, b], |[a, b], out| device.binary(op, a, b, out))?
-        };
-        if op.compares() {
-            profile::done(name, &[self, other], std::slice::from_ref(&out));
-            return Ok(out);
+        self.check_alike(op.name(), other)?;
+        let alike = self.dims() == other.dims();
+        // Recorded where it lies: a tensor is many words to move, next to a few thousand sums.
+        let mut result = if alike { self.paired(op, other) } else { self.broadcast(op, other) };
+        if let Ok(out) = &mut result
+            && let Err(e) = self.record_pair(op, other, alike, out)
+        {
+            result = Err(e);
         }
-        let result = std::slice::from_mut(&mut out);
+        result
+    }
+
+    /// The operation on operands of one shape, unrecorded.
+    #[inline]
+    fn paired(&self, op: Binary, other: &Tensor) -> Result<Tensor> {
+        let device = self.device();
+        Tensor::elementwise(device, self.dtype(), [self.arg(), other.arg()], |[a, b], out| {
+            device.binary(op, a, b, out)
+        })
+    }
+
+    /// The operation on operands of two shapes, unrecorded.
+    #[inline(never)]
+    fn broadcast(&self, op: Binary, other: &Tensor) -> Result<Tensor> {
+        let (name, device) = (op.name(), self.device());
+        let shape = broadcast(name, self.dims(), other.dims())?;
+        let (a, b) = (self.layout().expand(name, shape)?, other.layout().expand(name, shape)?);
+        let (a, b) = (Arg { layout: &a, ..self.arg() }, Arg { layout: &b, ..other.arg() });
+        Tensor::elementwise(device, self.dtype(), [a, b], |[a, b], out| device.binary(op, a, b, out))
+    }
+
+    #[inline]
+    fn record_pair(&self, op: Binary, other: &Tensor, alike: bool, out: &mut Tensor) -> Result<()> {
+        let (name, operands) = (op.name(), &[self, other]);
+        if op.compares() || !(self.is_tracked() || other.is_tracked()) {
+            profile::done(name, operands, std::slice::from_ref(out));
+            return Ok(());
+        }
+        let shapes = || [*self.dims(), *other.dims()];
+        let result = std::slice::from_mut(out);
         match op {
-            Binary::Add | Binary::Sub => record_all(name, &[self, other], result, |_| SumBackward {
+            Binary::Add | Binary::Sub => record_all(name, operands, result, |_| SumBackward {
                 minus: op == Binary::Sub,
-                shapes: (!alike).then_some(shapes),
-            })?,
-            _ => record_all(name, &[self, other], result, |wants| {
+                shapes: (!alike).then(shapes),
+            }),
+            _ => record_all(name, operands, result, |wants| {
                 let [left, right] = [0, 1].map(|side| if wants(side) { reads(op, side) } else { [false; 2] });
                 let kept = [
                     (left[0] || right[0]).then(|| self.detach()),
                     (left[1] || right[1]).then(|| other.detach()),
                 ];
-                BinaryBackward { op, shapes, kept }
-            })?,
+                BinaryBackward { op, shapes: shapes(), kept }
+            }),
         }
-        Ok(out)
     }
 
     /// `self` to the power of `exponent`, elementwise.

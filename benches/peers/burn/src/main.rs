@@ -6,7 +6,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::loss::{CrossEntropyLossConfig, MseLoss, Reduction};
 use burn::nn::pool::{AvgPool1d, AvgPool1dConfig, MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Gru, GruConfig, Linear, LinearConfig, Lstm, LstmConfig, PaddingConfig2d};
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn::tensor::{TensorData, activation::relu};
 use safetensors::SafeTensors;
@@ -123,7 +123,7 @@ impl<T: Copy> Array<T> {
 }
 
 fn number(tensor: Tensor<1>) -> f64 {
-    tensor.into_data().to_vec::<f32>().expect("a float tensor")[0].into()
+    tensor.into_data().try_to_vec::<f32>().expect("a float tensor")[0].into()
 }
 
 fn main() {

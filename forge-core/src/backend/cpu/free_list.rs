@@ -5,11 +5,9 @@ use crate::{DType, profile};
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes in the smallest class: `2^MIN_CLASS`.
-const MIN_CLASS: u32 = 6;
 /// One class for each power of two up to `2^MAX_CLASS` bytes; larger buffers are not kept.
 const MAX_CLASS: u32 = 29;
-const CLASSES: usize = (MAX_CLASS - MIN_CLASS + 1) as usize;
+const CLASSES: usize = (MAX_CLASS - Aligned::MIN_CLASS + 1) as usize;
 /// Bytes that are kept at most. When more come back, everything kept is let go, so that sizes which are no longer
 /// asked for do not stay.
 const LIMIT: usize = 1 << 30;
@@ -29,14 +27,14 @@ impl Free {
     const NONE: Free = Free { buffers: [const { Vec::new() }; CLASSES], bytes: 0 };
 
     fn pop(&mut self, class: u32) -> Option<Aligned> {
-        let buffer = self.buffers[(class - MIN_CLASS) as usize].pop()?;
+        let buffer = self.buffers[(class - Aligned::MIN_CLASS) as usize].pop()?;
         self.bytes -= buffer.room();
         Some(buffer)
     }
 
     fn push(&mut self, class: u32, buffer: Aligned) {
         self.bytes += buffer.room();
-        self.buffers[(class - MIN_CLASS) as usize].push(buffer);
+        self.buffers[(class - Aligned::MIN_CLASS) as usize].push(buffer);
     }
 }
 
@@ -78,7 +76,7 @@ impl FreeList {
         let mut buffer = Some(buffer);
         let _ = OWN.try_with(|own| {
             let mut own = own.borrow_mut();
-            let few = own.buffers[(class - MIN_CLASS) as usize].len() < OWN_BUFFERS;
+            let few = own.buffers[(class - Aligned::MIN_CLASS) as usize].len() < OWN_BUFFERS;
             if few && own.bytes + (1 << class) <= OWN_BYTES {
                 buffer.take().into_iter().for_each(|buffer| own.push(class, buffer));
             }
@@ -97,13 +95,12 @@ impl FreeList {
 
 /// The smallest class whose buffers have room for so many bytes, unless it is too large to be kept.
 fn class_for(bytes: usize) -> Option<u32> {
-    let class = bytes.checked_next_power_of_two()?.ilog2().max(MIN_CLASS);
-    (bytes > 0 && class <= MAX_CLASS).then_some(class)
+    Aligned::class_for(bytes).filter(|class| *class <= MAX_CLASS)
 }
 
 /// The class that a buffer with this room belongs to, if it is kept at all.
 fn class_of(room: usize) -> Option<u32> {
-    room.checked_ilog2().filter(|class| (MIN_CLASS..=MAX_CLASS).contains(class))
+    Aligned::class_of(room).filter(|class| *class <= MAX_CLASS)
 }
 
 #[cfg(test)]

@@ -7,15 +7,23 @@ const RANGE: usize = 1 << 15;
 
 /// Calls `work` with the same range of every slice, for ranges that cover all of them: all at once where there is too
 /// little to do for a second thread. A slice that is empty is so in every call; the others are as long as the first.
+#[inline]
 pub fn ranges<T: Send + Sync, const W: usize, const R: usize>(
     written: [&mut [T]; W],
     read: [&[T]; R],
     work: impl Fn([&mut [T]; W], [&[T]; R]) + Sync,
 ) {
     let len = written.first().map_or(0, |first| first.len());
-    if len < 4 * RANGE {
-        return work(written, read);
-    }
+    if len < 4 * RANGE { work(written, read) } else { in_parallel(len, written, read, work) }
+}
+
+#[inline(never)]
+fn in_parallel<T: Send + Sync, const W: usize, const R: usize>(
+    len: usize,
+    written: [&mut [T]; W],
+    read: [&[T]; R],
+    work: impl Fn([&mut [T]; W], [&[T]; R]) + Sync,
+) {
     let lengths = written.each_ref().map(|slice| slice.len());
     assert!(
         lengths.iter().chain(&read.map(<[T]>::len)).all(|&n| n == len || n == 0),

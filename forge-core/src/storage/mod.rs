@@ -1,8 +1,10 @@
 //! Elements on a device, which tensors share, with what kernels have made of them.
 
-use crate::backend::{Memory, Pooled, Rooms};
+mod shelves;
+
+use crate::backend::{Memory, Pooled, Rooms, Unique};
 use crate::layout::Dims;
-use crate::{Device, Host};
+use crate::{DType, Device, Host, Result};
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
@@ -31,8 +33,22 @@ struct Panels {
 }
 
 impl Storage {
-    pub fn new(memory: Memory, device: Device) -> Self {
-        Storage { memory, device, stamp: AtomicU64::new(0), panels: Mutex::new(None) }
+    pub fn new(memory: Memory, device: Device) -> Unique<Self> {
+        Unique::new(Storage { memory, device, stamp: AtomicU64::new(0), panels: Mutex::new(None) })
+    }
+
+    /// Room for `len` elements of unspecified value.
+    #[inline]
+    pub fn fresh(device: &Device, dtype: DType, len: usize) -> Result<Unique<Self>> {
+        match shelves::take(device, dtype, len) {
+            Some(kept) => Ok(kept),
+            None => Ok(Self::new(device.allocate(dtype, len)?, device.clone())),
+        }
+    }
+
+    /// Storages of a device that this thread keeps for later, which nobody holds.
+    pub fn kept_of(device: &Device) -> usize {
+        shelves::count(device)
     }
 
     pub fn device(&self) -> &Device {
@@ -45,9 +61,13 @@ impl Storage {
 
     /// The memory for writing: what was made of it no longer holds.
     pub fn memory_mut(&mut self) -> (&mut Memory, &Device) {
+        self.outdate();
+        (&mut self.memory, &self.device)
+    }
+
+    fn outdate(&mut self) {
         *self.stamp.get_mut() = 0;
         *self.panels.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
-        (&mut self.memory, &self.device)
     }
 
     fn stamp(&self) -> u64 {
@@ -105,4 +125,9 @@ thread_local!(static STORAGES: Rooms<Storage> = const { RefCell::new(Vec::new())
 
 impl Pooled for Storage {
     const ROOMS: &'static LocalKey<Rooms<Self>> = &STORAGES;
+
+    #[inline]
+    fn retire(storage: Unique<Self>) {
+        shelves::put(storage);
+    }
 }
