@@ -1,9 +1,9 @@
-//! What the operation table cannot say: which results share storage, what integers do, that the fused softmax is the
+//! What the operation table cannot say: that its rows are right where the CPU has code of its own for them, which results share storage, what integers do, that the fused softmax is the
 //! composed one, and in which order a large embedding adds.
 
 #![allow(clippy::unwrap_used)]
 
-use forge_core::backend::{Composed, Softmax};
+use forge_core::backend::{Composed, Dual, Keep, Softmax, UnaryKind};
 use forge_core::ops::PadMode;
 use forge_core::rng::Stream;
 use forge_core::{Cx, DType, Tensor};
@@ -12,6 +12,31 @@ fn numbers(shape: &[usize]) -> Tensor {
     let stream = Stream::new(5, "numbers");
     let count = shape.iter().product();
     Tensor::new(&(0..count).map(|i| stream.normal(i)).collect::<Vec<f64>>(), shape).unwrap()
+}
+
+/// A row's derivative is that of its value, also of the functions for which the CPU reads no row.
+#[test]
+fn each_row_has_the_derivative_of_its_value() {
+    use UnaryKind::{
+        Cos, Erf, Exp, Expm1, Gelu, GeluTanh, Log1p, Sigmoid, Silu, Sin, Softplus, Square, Tanh,
+    };
+    let smooth_at_0 =
+        [Cos, Erf, Exp, Expm1, Gelu, GeluTanh, Log1p, Sigmoid, Silu, Sin, Softplus, Square, Tanh];
+    // Factors, exponents, slopes and bounds that no point below comes upon.
+    let constants = [0.7, 50.0];
+    for &kind in UnaryKind::ALL {
+        let (low, high) = kind.domain();
+        let inside = [0.05, 0.35, 0.62, 0.95].map(|t| low + t * (high - low));
+        let zero = smooth_at_0.contains(&kind).then_some(0.0);
+        for x in inside.into_iter().chain(zero) {
+            let y =
+                kind.value(Dual { value: x, slope: 1.0 }, constants.map(|value| Dual { value, slope: 0.0 }));
+            let kept = if kind.keep() == Keep::Output { y.value } else { x };
+            let found = kind.derivative(kept, constants);
+            let close = (found - y.slope).abs() <= 1e-13 * (1.0 + y.slope.abs());
+            assert!(close, "{} at {x}: {found} for {}", kind.name(), y.slope);
+        }
+    }
 }
 
 #[test]

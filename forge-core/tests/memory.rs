@@ -8,7 +8,7 @@ use forge_core::learn::{EarlyStopping, Learner, predict};
 use forge_core::nn::{Dropout, Init, LastStep, Linear, Lstm, Module, Sequential};
 use forge_core::optim::{Adam, Ema, Optimizer};
 use forge_core::rng::Stream;
-use forge_core::{Cx, Device, Tensor};
+use forge_core::{Cx, Device, Result, Tensor};
 
 fn model(device: &Device) -> Sequential {
     let init = Init::new(3).on(device);
@@ -63,6 +63,37 @@ fn a_step_holds_nothing_that_the_step_before_did_not() {
     };
     let first = step(0);
     assert!((1..20).all(|number| step(number) == first));
+}
+
+/// What a node of two operands keeps until the backward pass: those that a wanted derivative reads, and no others.
+#[test]
+fn a_node_keeps_only_what_its_derivatives_read() {
+    let device = Device::new(Cpu::new());
+    // How many of two operands are still held by the result, when each wants a gradient or does not.
+    let kept = |run: fn(&Tensor, &Tensor) -> Result<Tensor>, wants: [bool; 2]| {
+        let cx = Cx::train(0, 0);
+        let operand = |name: &str, wanted: bool| {
+            let x = noise(name, &[3, 2], &device);
+            if wanted { (-&cx.track(&x).unwrap()).unwrap() } else { x }
+        };
+        let (a, b) = (operand("a", wants[0]), operand("b", wants[1]));
+        let y = run(&a, &b).unwrap();
+        let before = device.handles();
+        drop((a, b));
+        let held = 2 - (before - device.handles());
+        drop(y);
+        held
+    };
+    let both = [true, true];
+    assert_eq!(kept(|a, b| a + b, both), 0);
+    assert_eq!(kept(|a, b| a - b, both), 0);
+    assert_eq!(kept(|a, b| a * b, both), 2);
+    assert_eq!(kept(|a, b| a * b, [true, false]), 1, "the right operand");
+    assert_eq!(kept(|a, b| a * b, [false, true]), 1, "the left operand");
+    assert_eq!(kept(|a, b| a / b, both), 2);
+    assert_eq!(kept(|a, b| a / b, [true, false]), 1, "the divisor");
+    assert_eq!(kept(|a, b| a / b, [false, true]), 2);
+    assert_eq!(kept(|a, b| a.maximum(b), [true, false]), 2);
 }
 
 /// Each node keeps its operand, so a million tensors live at once.

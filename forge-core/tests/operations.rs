@@ -220,6 +220,7 @@ fn check_values(name: &str, sample: &Sample) {
     let naive_error: Vec<f64> = naive
         .iter()
         .zip(&wanted)
+        .inspect(|(n, w)| assert_eq!(n.shape, w.shape, "{name} ({}): the loops in f32", sample.name))
         .map(|(n, w)| largest(&n.data.iter().zip(&w.data).map(|(a, b)| a.to_f64() - b).collect::<Vec<_>>()))
         .collect();
     for place in Place::ALL {

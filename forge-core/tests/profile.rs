@@ -169,6 +169,65 @@ fn every_rule_counts_what_the_definition_multiplies() {
     assert!(!profile.rows.iter().any(|row| row.operation == "softmax"), "{:#?}", profile.rows);
 }
 
+/// Attention's gradients by one operand at a time: what the values' gradient asks for is not what the scores' does.
+#[test]
+fn attention_counts_only_the_products_of_wanted_gradients() {
+    let _alone = alone();
+    let (q, k, v) = (noise(&[2, 3, 4, 6]), noise(&[2, 3, 5, 6]), noise(&[2, 3, 5, 7]));
+    let (scores, values) = (2.0 * 6.0 * 4.0 * 5.0 * 6.0, 2.0 * 6.0 * 4.0 * 5.0 * 7.0);
+    for (wanted, flops) in [(0, values + scores), (1, values + scores), (2, values)] {
+        let cx = Cx::train(0, 0);
+        let mut all = [q.clone(), k.clone(), v.clone()];
+        all[wanted] = cx.track(&all[wanted]).unwrap();
+        let profiler = Profiler::start().unwrap();
+        let y = ops::attention(&all[0], &all[1], &all[2], &Attend::default()).unwrap();
+        y.sum_all().unwrap().backward(cx).unwrap();
+        let profile = profiler.finish();
+        let row = row(&profile, "", "", "attention");
+        assert_eq!((row.forward.flops, row.backward.flops), (scores + values, flops), "operand {wanted}");
+    }
+}
+
+/// A recurrent layer's gradients by one operand at a time: any of them needs the state's, through the recurrent weights.
+#[test]
+fn recurrent_layers_count_only_the_products_of_wanted_gradients() {
+    let _alone = alone();
+    // batch 2, 5 steps, 3 features, 4 states
+    let (input, recurrent) = (2.0 * 10.0 * 36.0, 2.0 * 10.0 * 48.0);
+    let shapes: [&[usize]; 6] = [&[2, 5, 3], &[2, 4], &[12, 3], &[12, 4], &[12], &[12]];
+    let backward = [recurrent + input, recurrent, recurrent + input, 2.0 * recurrent, recurrent, recurrent];
+    for (wanted, backward) in backward.into_iter().enumerate() {
+        let cx = Cx::train(0, 0);
+        let mut all = shapes.map(noise);
+        all[wanted] = cx.track(&all[wanted]).unwrap();
+        let [x, h0, w_ih, w_hh, b_ih, b_hh] = all;
+        let profiler = Profiler::start().unwrap();
+        let out =
+            ops::gru(&GruArgs { x, h0, w_ih, w_hh, b_ih, b_hh, lengths: None, reverse: false }).unwrap();
+        out.y.sum_all().unwrap().backward(cx).unwrap();
+        let profile = profiler.finish();
+        let row = row(&profile, "", "", "gru");
+        assert_eq!(
+            (row.forward.flops, row.backward.flops),
+            (input + recurrent, backward),
+            "operand {wanted}"
+        );
+    }
+}
+
+/// Of one matrix for a whole batch, there is one gradient, and never a batch of them that is summed.
+#[test]
+fn the_gradient_of_a_shared_matrix_is_one_product() {
+    let _alone = alone();
+    let cx = Cx::train(0, 0);
+    let (x, shared) = (noise(&[64, 1, 32]), cx.track(&noise(&[32, 32])).unwrap());
+    let profiler = Profiler::start().unwrap();
+    x.matmul(&shared).unwrap().sum_all().unwrap().backward(cx).unwrap();
+    let profile = profiler.finish();
+    let each = 4 * 32 * 32;
+    assert!(row(&profile, "", "", "matmul").allocated_bytes < 16 * each, "64 gradients are {}", 64 * each);
+}
+
 fn series_model() -> Sequential {
     let init = Init::new(1);
     Sequential::new()

@@ -249,6 +249,24 @@ fn errors() -> Vec<ErrorSample> {
             "attention: q is [3, 5], v is [2, 2, 4, 6]; both must be [batch, heads, time, dim]",
             call(0, &[3, 5], Attend::default()),
         ),
+        ErrorSample::new("attention: k of [2, 2, 0, 5] has no key", || {
+            let zeros = |s: &[usize]| Tensor::zeros(s, DType::F32, &Device::cpu());
+            attention(
+                &zeros(&[2, 2, 3, 5])?,
+                &zeros(&[2, 2, 0, 5])?,
+                &zeros(&[2, 2, 0, 6])?,
+                &Attend::default(),
+            )
+        }),
+        ErrorSample::new("attention: k of [2, 2, 4, 0] has no key", || {
+            let zeros = |s: &[usize]| Tensor::zeros(s, DType::F32, &Device::cpu());
+            attention(
+                &zeros(&[2, 2, 3, 0])?,
+                &zeros(&[2, 2, 4, 0])?,
+                &zeros(&[2, 2, 4, 6])?,
+                &Attend::default(),
+            )
+        }),
         ErrorSample::new("attention: dropout 1 is not in [0, 1)", call(0, &[2, 2, 3, 5], rate)),
         ErrorSample::new(
             "attention: a mask of [3, 3] does not broadcast to the scores [2, 2, 3, 4]",

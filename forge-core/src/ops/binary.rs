@@ -6,10 +6,9 @@ use crate::backend::{Arg, Binary, for_each_binary, reference};
 use crate::layout::{Dims, broadcast};
 use crate::{ErrorKind, Result, Tensor, profile};
 
-/// What the derivative by an operand is computed from: the left operand, the right one.
+/// What the derivative by an operand is computed from: the left operand, the right one. Sums have a node of their own.
 fn reads(op: Binary, side: usize) -> [bool; 2] {
     match (op, side) {
-        (Binary::Add | Binary::Sub, _) => [false, false],
         (Binary::Mul, 0) | (Binary::Div, 0) => [false, true],
         (Binary::Mul, _) => [true, false],
         _ => [true, true],

@@ -209,6 +209,11 @@ fn errors() -> Vec<ErrorSample> {
             "conv_transpose2d: output_padding [2, 0] must be less than stride [2, 2] or dilation [1, 1]",
             with(&[4, 3, 2, 2], ConvTransposeOptions { stride: [2; 2], output_padding: [2, 0], ..plain }),
         ),
+        // Too many only because each of 4 groups gives 2 channels.
+        ErrorSample::new(
+            "conv_transpose2d: [2, 8, 268435458, 161061274] are more elements than any memory holds",
+            with(&[4, 2, 2, 2], ConvTransposeOptions { stride: [1 << 27, 80_530_636], groups: 4, ..plain }),
+        ),
         ErrorSample::new(
             "conv_transpose2d: padding [[2, 2], [0, 0]] leaves nothing of what an image of [3, 3] gives",
             with(&[4, 3, 2, 2], ConvTransposeOptions { padding: [[2, 2], [0, 0]], ..plain }),

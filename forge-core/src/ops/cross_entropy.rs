@@ -262,6 +262,13 @@ fn errors() -> Vec<ErrorSample> {
         ErrorSample::new("cross_entropy: classes of [3] for logits of [2, 3]; [2] fits", move || {
             logits()?.cross_entropy(&Tensor::new(&[0i64; 3], &[3])?)
         }),
+        ErrorSample::new("cross_entropy: logits of [3], not [batch, classes, …]", || {
+            Tensor::zeros(&[3], DType::F32, &Device::cpu())?.cross_entropy(&Tensor::new(&[0i64; 3], &[3])?)
+        }),
+        ErrorSample::new("cross_entropy: logits of [2, 0], not [batch, classes, …]", || {
+            let none = Tensor::zeros(&[2, 0], DType::F32, &Device::cpu())?;
+            none.cross_entropy(&Tensor::new(&[0i64; 2], &[2])?)
+        }),
         ErrorSample::new("cross_entropy: shares of [2] for logits of [2, 3]", move || {
             logits()?.cross_entropy(&Tensor::new(&[0f32; 2], &[2])?)
         }),

@@ -134,6 +134,7 @@ fn errors() -> Vec<ErrorSample> {
     };
     vec![
         ErrorSample::new("gru: x is [2, 12], not [batch, time, features]", with(0, &[2, 12], None)),
+        ErrorSample::new("gru: h0 is [2, 4], not [2, 5]", with(1, &[2, 4], None)),
         ErrorSample::new("gru: w_hh is [20, 5], not [15, 5]", with(3, &[20, 5], None)),
         ErrorSample::new("gru: a sequence needs at least one time step", with(0, &[2, 0, 4], None)),
         ErrorSample::new(

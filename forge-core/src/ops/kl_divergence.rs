@@ -72,8 +72,16 @@ fn samples() -> Vec<Sample> {
 }
 
 fn errors() -> Vec<ErrorSample> {
-    vec![ErrorSample::new("kl_divergence: a prediction of [2, 3] and a target of [3]", || {
+    let with = |prediction: &'static [usize], target: &'static [usize]| {
         let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::cpu());
-        zeros(&[2, 3])?.kl_divergence(&zeros(&[3])?, false)
-    })]
+        move || zeros(prediction)?.kl_divergence(&zeros(target)?, false)
+    };
+    vec![
+        ErrorSample::new("kl_divergence: a prediction of [2, 3] and a target of [3]", with(&[2, 3], &[3])),
+        ErrorSample::new("kl_divergence: a prediction of [] and a target of []", with(&[], &[])),
+        ErrorSample::new(
+            "kl_divergence: a prediction of [0, 3] and a target of [0, 3]",
+            with(&[0, 3], &[0, 3]),
+        ),
+    ]
 }

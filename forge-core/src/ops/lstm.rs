@@ -139,6 +139,7 @@ fn errors() -> Vec<ErrorSample> {
     };
     vec![
         ErrorSample::new("lstm: x is [2, 12], not [batch, time, features]", with(0, &[2, 12], None)),
+        ErrorSample::new("lstm: c0 is [2, 4], not [2, 5]", with(2, &[2, 4], None)),
         ErrorSample::new("lstm: w_ih is [20, 3], not [20, 4]", with(3, &[20, 3], None)),
         ErrorSample::new("lstm: a sequence needs at least one time step", with(0, &[2, 0, 4], None)),
         ErrorSample::new("lstm: 1 lengths for 2 samples", with(0, &[2, 3, 4], Some(&[3]))),

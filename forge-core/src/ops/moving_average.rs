@@ -143,8 +143,10 @@ pub const OPERATION: Operation = Operation {
 };
 
 fn samples() -> Vec<Sample> {
-    let cases: [(&[usize], usize); 7] = [
+    let cases: [(&[usize], usize); 8] = [
         (&[1, 5, 1], 3),
+        // Of sums of one, two and four neighbours.
+        (&[1, 9, 2], 7),
         (&[2, 6, 3], 5),
         (&[2, 6, 2], 4),
         (&[1, 4, 2], 1),

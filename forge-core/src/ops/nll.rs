@@ -94,6 +94,10 @@ fn errors() -> Vec<ErrorSample> {
             "nll: class -1 of row 0 is outside the 3 classes (0 to 2)",
             call(-1, ClassLoss::default()),
         ),
+        ErrorSample::new(
+            "nll: class 3 of row 0 is outside the 3 classes (0 to 2)",
+            call(3, ClassLoss::default()),
+        ),
         ErrorSample::new("nll: none of the 1 rows counts, so there is no mean", call(0, ignore)),
         ErrorSample::new("nll: smoothing 0.1 is not defined here; use cross_entropy", call(0, smoothing)),
     ]

@@ -87,5 +87,8 @@ fn errors() -> Vec<ErrorSample> {
         ErrorSample::new("pinball: the quantile 1 is not between 0 and 1", move || {
             zeros(&[2, 1])?.pinball(&zeros(&[2])?, &[1.0])
         }),
+        ErrorSample::new("pinball: the quantile 0 is not between 0 and 1", move || {
+            zeros(&[2, 2])?.pinball(&zeros(&[2])?, &[0.5, 0.0])
+        }),
     ]
 }

@@ -51,9 +51,8 @@ pub fn check(
 pub fn products(call: &Call, w_ih: usize) -> [f64; 2] {
     let steps: f64 = call.operand(0).iter().take(2).map(|&n| n as f64).product();
     let [input, recurrent] = [w_ih, w_ih + 1].map(|i| 2.0 * steps * count(call.operand(i)));
-    let any = f64::from(call.operands.iter().any(|t| t.is_tracked()));
     let of_weights = input * call.wants(w_ih) + recurrent * call.wants(w_ih + 1);
-    [input + recurrent, input * call.wants(0) + recurrent * any + of_weights]
+    [input + recurrent, input * call.wants(0) + recurrent + of_weights]
 }
 
 /// Sizes, lengths and direction of a sample.

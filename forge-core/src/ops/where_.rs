@@ -147,6 +147,19 @@ fn samples() -> Vec<Sample> {
             .values_only(),
         );
     }
+    let of = |mask: [f64; 3]| reference::Array { shape: vec![3], data: mask.to_vec() };
+    all.push(sample!(
+        "a mask in f64 of which f32 would make 0",
+        vec![Input::new(&[3]), Input::new(&[3])],
+        |x| Tensor::new(&[0.0, 1e-300, -0.0], &[3])?.where_(&x[0], &x[1])?,
+        |r| reference::where_(&of([0.0, 1.0, 0.0]), &r[0], &r[1])
+    ));
+    all.push(sample!(
+        "a mask of integers",
+        vec![Input::new(&[3]), Input::new(&[3])],
+        |x| Tensor::new(&[-3i64, 0, 1 << 40], &[3])?.where_(&x[0], &x[1])?,
+        |r| reference::where_(&of([1.0, 0.0, 1.0]), &r[0], &r[1])
+    ));
     let strange = [f64::NAN, f64::INFINITY, 1.0];
     all.push(
         sample!(
