@@ -3,7 +3,7 @@
 
 use super::Storage;
 use crate::backend::{Aligned, Memory, Unique};
-use crate::{DType, Device, profile};
+use crate::{DType, Device, Host, profile};
 use std::cell::RefCell;
 
 /// Bytes that a thread keeps at most, and storages of each class.
@@ -27,7 +27,8 @@ pub fn take(device: &Device, dtype: DType, len: usize) -> Option<Unique<Storage>
     // A thread that ends has none any more.
     let mut storage = SHELVES.try_with(|shelves| shelves.borrow_mut().pop(class)).ok().flatten()?;
     if storage.device != *device {
-        return None; // given back to its own
+        discard(storage);
+        return None;
     }
     let Memory::Aligned(elements) = &mut storage.memory else { return None };
     elements.renew(dtype, len);
@@ -46,6 +47,17 @@ pub fn put(mut storage: Unique<Storage>) {
     let _ = SHELVES.try_with(|shelves| shelves.borrow_mut().push(class, room, &mut storage));
     if storage.is_none() {
         profile::gave(room);
+    }
+}
+
+/// Frees what was kept. Its memory was counted as given back when it came here.
+fn discard(mut storage: Unique<Storage>) {
+    storage.memory = Memory::Host(Host::F32(Vec::new()));
+}
+
+impl Drop for Shelves {
+    fn drop(&mut self) {
+        self.classes.iter_mut().flat_map(|shelf| shelf.drain(..)).for_each(discard);
     }
 }
 
@@ -143,7 +155,7 @@ mod tests {
         let make = |value: f64| Tensor::full(value, &[3], DType::F32, &device).unwrap();
         for value in [1.0, 2.0] {
             let weight = make(value);
-            let packed = Tensor::panels([&weight], || Ok(weight.to_vec::<f32>()?)).unwrap();
+            let packed = Tensor::panels([&weight], || weight.to_vec::<f32>()).unwrap();
             assert_eq!(*packed, vec![value as f32; 3]);
         }
     }
