@@ -4,6 +4,8 @@ use super::simd::{Elementary, Float, Kernel, Lanes, lanes};
 
 /// Bytes of `b` that stay in the nearest cache while the rows of a product pass over them.
 const NEAR: usize = 40 << 10;
+/// Bytes of the widest register.
+const LINE: usize = 64;
 /// Rows of one register tile at most: with no more of them, `b` is read once in any case.
 const FEW: usize = 6;
 
@@ -73,13 +75,21 @@ impl<T: Float> Kernel<T> for Product<T> {
 
 impl<T: Float> Product<T> {
     /// Runs it, and where `b` is larger than the nearest cache holds, one piece of its depth after the other.
+    #[inline(always)]
     pub fn in_pieces(self) {
-        let width = self.columns.next_multiple_of(lanes::<T>()) * size_of::<T>();
-        let most = (NEAR / width.max(1)).max(1);
         let depth: usize = self.parts.iter().map(|part| part.outer * part.k).sum();
-        if depth <= most || self.rows <= FEW {
-            return T::dispatch(self);
+        // A bound, and no copy of the operands: there are many small products, which either would delay.
+        if self.rows <= FEW || depth * (self.columns * size_of::<T>() + LINE) <= NEAR {
+            T::dispatch(self);
+        } else {
+            self.pieces();
         }
+    }
+
+    #[inline(never)]
+    fn pieces(self) {
+        let width = self.columns.next_multiple_of(lanes::<T>()) * size_of::<T>();
+        let most = (NEAR / width).max(1);
         let (mut start, mut start_row) = (self.start, self.start_row);
         for part in self.parts.iter().filter(|part| part.outer * part.k > 0) {
             let pieces = (part.outer * part.k).div_ceil(most);
