@@ -32,6 +32,8 @@ class Framework:
     environment: dict = field(default_factory=dict)
     # Some need so long for a step that a few must do.
     slow: int = 1
+    # How far the first losses may be from ours, relatively.
+    agrees: float = 1e-4
 
     def run(self, name, folder, threads, steps, task):
         """One run's figures, or None where the framework does not have the workload."""
@@ -71,5 +73,6 @@ FRAMEWORKS = [
     python("PyTorch tuned", "torch_peer.py", "torch", "safetensors", extra=["--tuned"], environment=WARM),
     python("ONNX Runtime", "onnx_peer.py", "onnxruntime", "onnx", "torch", "safetensors", tasks=("infer",)),
     rust("burn", "burn", slow=6),
-    rust("candle", "candle", lacks=("w5",), slow=6),
+    # Its first loss is ours; after some steps on images it is off by 2.5e-4, where PyTorch and we differ by 1e-7.
+    rust("candle", "candle", lacks=("w5",), slow=6, agrees=1e-3),
 ]
