@@ -1,6 +1,6 @@
 //! Times a workload, or the machine's limits, and prints one line of JSON, for `benches/peers/compare.py`:
 //!
-//! `workload NAME|limits [--threads N] [--steps N] [--infer] [--save FOLDER]`
+//! `workload NAME|limits [--threads N] [--steps N] [--warm N] [--infer] [--save FOLDER]`
 
 #[path = "../peak.rs"]
 mod peak;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Instant;
 use workloads::{Workload, operations};
 
-/// Steps that are not timed.
+/// Steps that are not timed, unless `--warm` says another number.
 const WARM: usize = 5;
 /// Losses, or outputs, that frameworks are compared by.
 const COMPARED: usize = 10;
@@ -31,6 +31,7 @@ fn main() -> azuraforge::Result<()> {
         return Ok(());
     }
     let steps = after("--steps").unwrap_or(100);
+    let warm = after("--warm").unwrap_or(WARM);
     let infer = arguments.iter().any(|a| a == "--infer");
     azuraforge::set_threads(threads);
     let idle = resident();
@@ -40,11 +41,11 @@ fn main() -> azuraforge::Result<()> {
     }
     let mut times = Vec::with_capacity(steps);
     let mut values = Vec::with_capacity(COMPARED);
-    for number in 0..steps + WARM {
+    for number in 0..steps + warm {
         let clock = Instant::now();
         let value = if infer { f64::from(workload.infer(number)?[0]) } else { workload.step(number)? };
         let time = clock.elapsed().as_secs_f64() * 1e3;
-        if number >= WARM {
+        if number >= warm {
             times.push(time);
         }
         if number < COMPARED {
