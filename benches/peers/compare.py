@@ -7,8 +7,9 @@
     python3 benches/peers/compare.py [--rounds 5] [--threads 1 2] [--workloads w1 w3 …] [--only azuraforge …] [--print]
 
 All start from the weights and data that `workload NAME --save` writes, and their first ten losses (or outputs) must agree
-to 1e-4 (candle's to 1e-3), so that the same work is timed. Machines are noisy: only the ratios of one such run mean anything. Every figure is
-the median over the rounds of each round's median step; a ratio is the median of the rounds' ratios. `--print` writes no file.
+to 1e-4 (candle's to 1e-3), so that the same work is timed. Machines are noisy: only the ratios of one such run mean
+anything. Every figure is the median over the rounds of each round's median step; a ratio is the median of the rounds'
+ratios. `--print` writes no file.
 """
 
 import argparse

@@ -35,8 +35,8 @@ impl Device {
     }
 
     /// Number of handles on this device: every clone is one, and each storage of tensors holds one. Where it is higher
-    /// after a piece of work than before, tensors are still held. (A storage that another thread keeps for its next tensor counts
-    /// until that thread ends.)
+    /// after a piece of work than before, tensors are still held. (A storage that another thread keeps for its next
+    /// tensor counts until that thread ends.)
     ///
     /// ```
     /// use forge_core::{backend::Cpu, Device, Tensor};

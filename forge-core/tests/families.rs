@@ -488,6 +488,7 @@ fn max_pool_of_nan_is_the_composed_one() {
         }
         let (wanted, wanted_saved) = Composed.pool(&args, true).unwrap();
         assert_same("maxima", &y, &wanted);
+        assert_same("maxima without positions", &cpu.pool().pool(&args, false).unwrap().0, &wanted);
         let grad = random(&[1, 17, 3, 1], dtype, "grad");
         let found = cpu.pool().pool_backward(&args, saved.unwrap(), grad.clone()).unwrap();
         let wanted = Composed.pool_backward(&args, wanted_saved.unwrap(), grad.clone()).unwrap();

@@ -12,7 +12,8 @@ const CLASSES: usize = (MAX_CLASS - Aligned::MIN_CLASS + 1) as usize;
 /// asked for do not stay.
 const LIMIT: usize = 1 << 30;
 /// Bytes and buffers of a class that each thread keeps for itself, where it finds them without a lock: enough for the
-/// small operations of a step, whose time a lock would show in.
+/// working memory of small kernels, whose time a lock would show in. Results of small operations come from the storages
+/// that a thread keeps whole.
 const OWN_BYTES: usize = 1 << 20;
 const OWN_BUFFERS: usize = 32;
 

@@ -24,8 +24,8 @@ dispatcher!(avx512_f64, f64, F64x8, "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq
 
 /// The parts of an implementation that are one intrinsic each.
 macro_rules! arithmetic {
-    ($float:ty, $n:literal, $tile:literal, $set1:ident, $loadu:ident, $storeu:ident, $stream:ident, $add:ident, $sub:ident, $mul:ident,
-     $div:ident, $min:ident, $max:ident, $fmadd:ident, $fnmadd:ident) => {
+    ($float:ty, $n:literal, $tile:literal, $set1:ident, $loadu:ident, $storeu:ident, $stream:ident, $add:ident,
+     $sub:ident, $mul:ident, $div:ident, $min:ident, $max:ident, $fmadd:ident, $fnmadd:ident) => {
         type Float = $float;
         const N: usize = $n;
         const TILE: usize = $tile;
