@@ -41,6 +41,40 @@ impl<const N: usize> Runs<N> {
         Runs { outer, rank: rank.saturating_sub(1), offsets: layouts.map(|l| l.offset), n, strides }
     }
 
+    /// Takes out the dimension along which operand `k` has its elements side by side: how many they are, and the strides.
+    pub fn side_by_side(&mut self, k: usize) -> Option<(usize, [usize; N])> {
+        let d = self.outer[..self.rank].iter().position(|(_, strides)| strides[k] == 1)?;
+        let found = self.outer[d];
+        self.outer.copy_within(d + 1..self.rank, d);
+        self.rank -= 1;
+        Some(found)
+    }
+
+    /// Number of runs.
+    pub fn count(&self) -> usize {
+        self.outer[..self.rank].iter().map(|(size, _)| size).product()
+    }
+
+    /// The start of run `number`.
+    pub fn start(&self, mut number: usize) -> [usize; N] {
+        let mut at = self.offsets;
+        for (size, strides) in self.outer[..self.rank].iter().rev() {
+            let index = number % size;
+            (0..N).for_each(|k| at[k] += index * strides[k]);
+            number /= size;
+        }
+        at
+    }
+
+    /// The element that is furthest from the start of its memory.
+    pub fn furthest(&self) -> [usize; N] {
+        let along = |size: usize, strides: [usize; N], k: usize| size.saturating_sub(1) * strides[k];
+        std::array::from_fn(|k| {
+            let outer = self.outer[..self.rank].iter().map(|(size, strides)| along(*size, *strides, k));
+            self.offsets[k] + along(self.n, self.strides, k) + outer.sum::<usize>()
+        })
+    }
+
     /// Calls `f` with the start of each run, in row-major order.
     pub fn each(&self, mut f: impl FnMut([usize; N])) {
         let outer = &self.outer[..self.rank];

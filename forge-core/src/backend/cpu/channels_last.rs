@@ -2,6 +2,7 @@
 
 use super::scratch::Scratch;
 use super::simd::Float;
+use super::turn::Turn;
 use super::{elements, elements_mut};
 use crate::layout::Dims;
 use crate::{Result, Tensor};
@@ -39,12 +40,27 @@ impl<'a, T: Float> Image<'a, T> {
 
     /// Copies one row of an image to `out`, `[width, channels]`.
     pub fn row(&self, image: usize, y: usize, out: &mut [T]) {
-        let [_, channels, _, width] = self.shape;
-        let [of_image, of_channel, of_row, of_pixel] = self.strides;
-        let start = self.offset + image * of_image + y * of_row;
+        let [of_image, _, of_row, _] = self.strides;
+        self.pixels(self.offset + image * of_image + y * of_row, self.shape[3], out);
+    }
+
+    /// Copies a whole image to `out`, `[height, width, channels]`.
+    pub fn image(&self, image: usize, out: &mut [T]) {
+        let ([_, channels, height, width], [of_image, _, of_row, of_pixel]) = (self.shape, self.strides);
+        if height <= 1 || of_row == width * of_pixel {
+            return self.pixels(self.offset + image * of_image, height * width, out);
+        }
+        for (y, row) in out.chunks_exact_mut((width * channels).max(1)).enumerate() {
+            self.row(image, y, row);
+        }
+    }
+
+    /// Copies so many pixels, as far apart as those of a row are.
+    fn pixels(&self, start: usize, count: usize, out: &mut [T]) {
+        let (channels, [_, of_channel, _, of_pixel]) = (self.shape[1], self.strides);
         if of_channel == 1 || channels == 1 {
-            if of_pixel == channels || width <= 1 {
-                out.copy_from_slice(&self.elements[start..start + width * channels]);
+            if of_pixel == channels || count <= 1 {
+                out.copy_from_slice(&self.elements[start..start + count * channels]);
             } else {
                 for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
                     let from = start + x * of_pixel;
@@ -52,6 +68,20 @@ impl<'a, T: Float> Image<'a, T> {
                 }
             }
             return;
+        }
+        if of_pixel == 1 && Turn::<T>::pays(count, channels) {
+            let from = &self.elements[start..=start + (channels - 1) * of_channel + count - 1];
+            assert!(out.len() == count * channels, "room for other pixels");
+            return T::dispatch(&Turn {
+                rows: count,
+                columns: channels,
+                padded: channels,
+                from: from.as_ptr(),
+                from_step: of_channel,
+                to: out.as_mut_ptr(),
+                to_step: channels,
+                factor: None,
+            });
         }
         for c in 0..channels {
             let from = start + c * of_channel;

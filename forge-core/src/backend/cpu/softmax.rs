@@ -1,7 +1,7 @@
 //! Softmax in a few passes over each row, in place, a register at a time.
 
 use super::simd::{Elementary, Float, Kernel, Lanes, constant, load, store};
-use super::{elements, elements_mut, map};
+use super::{elements, elements_mut, turn};
 use crate::backend::{Scalar, Softmax};
 use crate::layout::Layout;
 use crate::{DType, Result, Tensor};
@@ -17,7 +17,7 @@ impl Softmax for CpuSoftmax {
         let out = Tensor::build(x.device(), x.dtype(), *x.dims(), |out| {
             float!("softmax", x.dtype(), T => {
                 let (from, out) = (elements::<T>("softmax", x.arg().memory)?, elements_mut::<T>("softmax", out)?);
-                map::copy(from, x.layout(), out, &Layout::contiguous(*x.dims()), |v| v);
+                turn::copy(from, x.layout(), out, &Layout::contiguous(*x.dims()));
                 T::dispatch(Rows { rows: out, results: None, size, log });
                 Ok(())
             })
@@ -32,7 +32,7 @@ impl Softmax for CpuSoftmax {
             float!("softmax", g.dtype(), T => {
                 let y = elements::<T>("softmax", y.arg().memory)?;
                 let (from, out) = (elements::<T>("softmax", g.arg().memory)?, elements_mut::<T>("softmax", out)?);
-                map::copy(from, g.layout(), out, &Layout::contiguous(*g.dims()), |v| v);
+                turn::copy(from, g.layout(), out, &Layout::contiguous(*g.dims()));
                 T::dispatch(Rows { rows: out, results: Some(y), size, log });
                 Ok(())
             })

@@ -55,7 +55,8 @@ pub struct Product<T> {
     pub out_row: usize,
 }
 
-impl<T: Float> Kernel<T> for Product<T> {
+/// Through a pointer: a copy of so many words, read back in wide registers, would take as long as a small product.
+impl<T: Float> Kernel<T> for &Product<T> {
     type Output = ();
 
     #[inline(always)]
@@ -76,9 +77,9 @@ impl<T: Float> Kernel<T> for Product<T> {
 impl<T: Float> Product<T> {
     /// Runs it, and where `b` is larger than the nearest cache holds, one piece of its depth after the other.
     #[inline(always)]
-    pub fn in_pieces(self) {
+    pub fn in_pieces(&self) {
         let depth: usize = self.parts.iter().map(|part| part.outer * part.k).sum();
-        // A bound, and no copy of the operands: there are many small products, which either would delay.
+        // A bound: there are many small products, which more would delay.
         if self.rows <= FEW || depth * (self.columns * size_of::<T>() + LINE) <= NEAR {
             T::dispatch(self);
         } else {
@@ -87,7 +88,7 @@ impl<T: Float> Product<T> {
     }
 
     #[inline(never)]
-    fn pieces(self) {
+    fn pieces(&self) {
         let width = self.columns.next_multiple_of(lanes::<T>()) * size_of::<T>();
         let most = (NEAR / width).max(1);
         let (mut start, mut start_row) = (self.start, self.start_row);
@@ -108,7 +109,7 @@ impl<T: Float> Product<T> {
                         b: part.b.wrapping_offset(b).wrapping_add(from * part.b_step),
                         ..*part
                     };
-                    T::dispatch(Product { start, start_row, parts: [piece, Part::none()], ..self });
+                    T::dispatch(&Product { start, start_row, parts: [piece, Part::none()], ..*self });
                     (start, start_row) = (self.out.cast_const(), self.out_row);
                 }
             }
@@ -117,14 +118,18 @@ impl<T: Float> Product<T> {
 
     #[inline(always)]
     unsafe fn registers<V: Lanes<Float = T>, const NV: usize>(&self) {
+        let most = most_rows::<V>(NV);
         let mut row = 0;
         while row < self.rows {
-            let size = rows_of(V::TILE, self.rows - row);
+            let size = rows_of(most, self.rows - row);
             // SAFETY: the rows are within the product's.
             unsafe {
+                // Only what may come, so that the others do not carry the code.
                 match size {
-                    6 if V::TILE >= 6 => self.tile::<V, 6, NV>(row),
-                    4 if V::TILE >= 6 => self.tile::<V, 4, NV>(row),
+                    12 if most == 12 => self.tile::<V, 12, NV>(row),
+                    8 if most == 8 => self.tile::<V, 8, NV>(row),
+                    6 if most >= 6 => self.tile::<V, 6, NV>(row),
+                    4 if most >= 4 => self.tile::<V, 4, NV>(row),
                     3 => self.tile::<V, 3, NV>(row),
                     2 => self.tile::<V, 2, NV>(row),
                     _ => self.tile::<V, 1, NV>(row),
@@ -221,14 +226,22 @@ unsafe fn dot<V: Lanes, const R: usize, const NV: usize>(
     }
 }
 
+/// Rows of the largest tile of so many registers a row: enough sums to hide the latency of a product, in no more registers
+/// than there are.
+#[inline(always)]
+const fn most_rows<V: Lanes>(registers: usize) -> usize {
+    let most = 4 * V::TILE / registers;
+    if most < 12 { most } else { 12 }
+}
+
 /// Rows of the next tile when `left` are left, for tiles of at most `most` rows: from a short list, so that few kernels
-/// are compiled.
+/// are compiled, and never a single one behind others.
 #[inline(always)]
 fn rows_of(most: usize, left: usize) -> usize {
-    if most >= 6 {
-        // Eight as four and four, seven as four and three.
-        [0, 1, 2, 3, 4, 3, 6, 4, 4].get(left).copied().unwrap_or(6)
-    } else {
-        [0, 1, 2, 3, 2].get(left).copied().unwrap_or(3)
+    for size in [12, 8, 6, 4, 3, 2] {
+        if size <= most.min(left) && size + 1 != left && (size != 8 || most == 8) {
+            return size;
+        }
     }
+    1
 }

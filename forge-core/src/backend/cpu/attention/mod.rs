@@ -93,7 +93,7 @@ unsafe fn product<T: Float>(
         // SAFETY: the columns are within the rows of `b` and `out`.
         let (from, out) = unsafe { (b.start.add(first), out.add(first)) };
         let part = Part::block(k, a.start, a.row, a.step, from, b.row);
-        T::dispatch(Product {
+        T::dispatch(&Product {
             rows,
             columns: wide.min(columns - first),
             start: if add { out } else { std::ptr::null() },

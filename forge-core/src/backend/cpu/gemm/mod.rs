@@ -16,6 +16,7 @@ use crate::layout::{Dims, Layout};
 use crate::{Error, Result};
 use dots::Dots;
 use pack::Pack;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 use std::sync::Arc;
@@ -28,11 +29,16 @@ const ROWS: usize = 480;
 const FEW: usize = 12;
 /// Up to so many rows or columns, a product of operands that both lie along the sum is one of dot products.
 const THIN: usize = 2;
+/// As much where sums are so long that what is left to add in a register is little beside them.
+const SQUARES: usize = 16;
+const DEEP: usize = 128;
 /// Rows or columns of a task of dot products.
 const MANY: usize = 64;
 
 /// Multiply-adds above which the `gemm` crate is quicker: it packs the left operand, too, and takes memory for that.
 const LARGE: usize = 1 << 25;
+/// Elements of a panel that lies on the stack.
+const LITTLE: usize = 1024;
 /// Elements of a right operand that stays in the first-level cache as it lies.
 const NEAR: usize = 4096;
 
@@ -112,8 +118,9 @@ pub fn run<T: Float>(memory: &Arc<FreeList>, gemm: Gemm, out: &mut Memory) -> Re
         (m, n) = (1, m);
         (a, b) = ((b.0.transposed(), b.1), (a.0.transposed(), a.1));
     }
-    let packed = gemm.bias.map(|bias| packed_bias(memory, &bias, n)).transpose()?;
-    let bias = packed.as_ref().map_or(std::ptr::null(), |bias| bias.as_ref().as_ptr());
+    let mut copy = None;
+    let bias = gemm.bias.as_ref().map(|bias| bias_of(memory, bias, n, &mut copy)).transpose()?;
+    let bias = bias.map_or(std::ptr::null(), <[T]>::as_ptr);
     let (factor, adds) = (<T as Scalar>::from_f64(gemm.alpha), gemm.beta != 0.0);
     let task = Task { sizes: (m, k, n), factor, adds, bias, width: 4 * lanes::<T>(), memory };
     let way = task.way(&a.0, &b.0);
@@ -133,7 +140,6 @@ pub fn run<T: Float>(memory: &Arc<FreeList>, gemm: Gemm, out: &mut Memory) -> Re
             }
         }
     });
-    drop(packed);
     activate(gemm, out)
 }
 
@@ -162,17 +168,39 @@ fn offset(arg: &Arg, rank: usize, mut number: usize) -> usize {
     at
 }
 
-/// The bias, side by side.
-fn packed_bias<T: Float>(memory: &Arc<FreeList>, bias: &Arg, n: usize) -> Result<Scratch<T>> {
+/// The bias, side by side: where it lies if it does so, else a copy in `copy`.
+fn bias_of<'a, T: Float>(
+    memory: &Arc<FreeList>,
+    bias: &Arg<'a>,
+    n: usize,
+    copy: &'a mut Option<Scratch<T>>,
+) -> Result<&'a [T]> {
     if bias.layout.shape()[..] != [n] {
         let why = format!("a bias of {:?} for {n} columns", bias.layout.shape());
         return Err(Error::shape("matmul", why));
     }
     let values = elements::<T>("matmul", bias.memory)?;
-    let mut packed = Scratch::new(memory, n);
+    if let Some(there) = bias.layout.contiguous_range().and_then(|range| values.get(range)) {
+        return Ok(there);
+    }
+    let packed = copy.insert(Scratch::new(memory, n));
     let to = Layout::contiguous(Dims::filled(&[n]));
     map::copy(values, bias.layout, packed.as_mut(), &to, |v| v);
-    Ok(packed)
+    Ok(packed.as_ref())
+}
+
+/// Room for a panel of a small product, where asking for memory would take as long as the product.
+#[repr(align(64))]
+struct Little<T>([MaybeUninit<T>; LITTLE]);
+
+impl<T> Little<T> {
+    fn new() -> Self {
+        Little([const { MaybeUninit::uninit() }; LITTLE])
+    }
+
+    fn at(&mut self) -> *mut T {
+        self.0.as_mut_ptr().cast()
+    }
 }
 
 /// What the tasks of a call have in common.
@@ -194,7 +222,9 @@ impl<T: Float> Task<'_, T> {
     /// By the shape, and by how the operands lie.
     fn way(&self, a: &Matrix<T>, b: &Matrix<T>) -> Way {
         let (m, k, n) = self.sizes;
-        if m.min(n) <= THIN && k >= self.width / 4 && a.column == 1 && b.row == 1 && !self.adds {
+        let few = m.min(n);
+        let pays = few <= THIN && k >= self.width / 4 || few <= SQUARES && k >= DEEP;
+        if pays && a.column == 1 && b.row == 1 && !self.adds {
             Way::Thin
         } else if m.min(n) > FEW && m.saturating_mul(n).saturating_mul(k) > LARGE {
             Way::Large
@@ -226,18 +256,22 @@ impl<T: Float> Task<'_, T> {
         let one = <T as Scalar>::from_f64(1.0);
         let near = rows <= FEW || k * n <= NEAR;
         let direct = self.factor == one && b.column == 1 && columns == padded && near;
-        let mut packed = Scratch::<T>::new(self.memory, if direct { 0 } else { DEPTH.min(k) * padded });
+        // Products in pieces of one size.
+        let deep = k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1);
+        let floats = if direct { 0 } else { deep * padded };
+        let mut little = Little::<T>::new();
+        let mut packed = (floats > LITTLE).then(|| Scratch::<T>::new(self.memory, floats));
+        let panel = packed.as_mut().map_or(little.at(), |packed| packed.as_mut().as_mut_ptr());
         let out = out.wrapping_add(row * n + first);
         // A sum of no products is written, too.
-        for from in (0..k.max(1)).step_by(DEPTH) {
-            let depth = DEPTH.min(k - from);
+        for from in (0..k.max(1)).step_by(deep) {
+            let depth = deep.min(k - from);
             let b = b.from(from, first);
             let (at, step) = match direct {
                 true => (b.at, b.row),
                 false => {
-                    let to = packed.as_mut().as_mut_ptr();
-                    T::dispatch(Pack { b, depth, columns, padded, factor: self.factor, to });
-                    (to.cast_const(), padded)
+                    T::dispatch(Pack { b, depth, columns, padded, factor: self.factor, to: panel });
+                    (panel.cast_const(), padded)
                 }
             };
             let a = a.from(row, from);
@@ -247,7 +281,7 @@ impl<T: Float> Task<'_, T> {
                 false => (self.bias.wrapping_add(first), 0),
             };
             let parts = [Part::block(depth, a.at, a.row, a.column, at, step), Part::none()];
-            T::dispatch(Product { rows, columns, start, start_row, parts, out, out_row: n });
+            T::dispatch(&Product { rows, columns, start, start_row, parts, out, out_row: n });
         }
         if self.adds && !self.bias.is_null() {
             // SAFETY: the task's own rows and columns.
@@ -362,7 +396,7 @@ fn activate<T: Float>(gemm: Gemm, out: &mut [T]) -> Result<()> {
 mod tests {
     use super::*;
     use crate::rng::Stream;
-    use crate::{Device, Tensor};
+    use crate::{DType, Device, Tensor};
 
     fn noise(shape: &[usize], stream: &str) -> Tensor {
         let stream = Stream::new(7, stream);
@@ -370,8 +404,8 @@ mod tests {
         Tensor::new(&(0..count).map(|i| stream.normal(i)).collect::<Vec<_>>(), shape).unwrap()
     }
 
-    /// Every way through the kernels: thin, few rows read in place, packed, several depths, several blocks of rows, tails;
-    /// operands in either order; sums on top of what is there, with a factor and a bias.
+    /// Every way through the kernels: thin, squares, few rows read in place, packed, several depths, several blocks of rows,
+    /// tails; operands in either order; sums on top of what is there, with a factor and a bias.
     #[test]
     fn products_are_those_of_the_definition() {
         let sizes = [
@@ -390,44 +424,50 @@ mod tests {
             (5, 0, 4),
             (6, 225, 200),
             (513, 130, 510),
+            (3, 128, 3),
+            (16, 131, 37),
+            (70, 150, 10),
         ];
-        for (m, k, n) in sizes {
-            for (turn_a, turn_b) in [(false, false), (false, true), (true, false), (true, true)] {
-                if m * k * n > LARGE && turn_a == turn_b {
-                    continue; // not worth the time
-                }
-                let matrix = |rows: usize, columns: usize, turned: bool, name: &str| match turned {
-                    true => noise(&[2, columns, rows], name).permute(&[0, 2, 1]).unwrap(),
-                    false => noise(&[2, rows, columns], name),
+        let turns = [(false, false), (false, true), (true, false), (true, true)];
+        let dtypes = [(DType::F64, 1e-12), (DType::F32, 1e-6)];
+        let cases = sizes.iter().flat_map(|size| turns.map(|turn| (*size, turn)));
+        for (((m, k, n), (turn_a, turn_b)), (dtype, exact)) in
+            cases.flat_map(|case| dtypes.map(|d| (case, d)))
+        {
+            if m * k * n > LARGE && turn_a == turn_b {
+                continue; // not worth the time
+            }
+            let noise = |shape: &[usize], name: &str| noise(shape, name).to_dtype(dtype).unwrap();
+            let matrix = |rows: usize, columns: usize, turned: bool, name: &str| match turned {
+                true => noise(&[2, columns, rows], name).permute(&[0, 2, 1]).unwrap(),
+                false => noise(&[2, rows, columns], name),
+            };
+            let (a, b) = (matrix(m, k, turn_a, "a"), matrix(k, n, turn_b, "b"));
+            let (before, bias) = (noise(&[2, m, n], "out"), noise(&[n], "bias"));
+            let (x, y, z) = (a.to_f64_vec().unwrap(), b.to_f64_vec().unwrap(), bias.to_f64_vec().unwrap());
+            for (alpha, beta, with_bias) in
+                [(1.0, 0.0, false), (1.0, 0.0, true), (1.0, 1.0, true), (-0.5, 0.25, false)]
+            {
+                let gemm = Gemm {
+                    a: a.arg(),
+                    b: b.arg(),
+                    alpha,
+                    beta,
+                    bias: with_bias.then(|| bias.arg()),
+                    activation: None,
                 };
-                let (a, b) = (matrix(m, k, turn_a, "a"), matrix(k, n, turn_b, "b"));
-                let (before, bias) = (noise(&[2, m, n], "out"), noise(&[n], "bias"));
-                let (x, y, z) =
-                    (a.to_f64_vec().unwrap(), b.to_f64_vec().unwrap(), bias.to_f64_vec().unwrap());
-                for (alpha, beta, with_bias) in
-                    [(1.0, 0.0, false), (1.0, 0.0, true), (1.0, 1.0, true), (-0.5, 0.25, false)]
-                {
-                    let gemm = Gemm {
-                        a: a.arg(),
-                        b: b.arg(),
-                        alpha,
-                        beta,
-                        bias: with_bias.then(|| bias.arg()),
-                        activation: None,
-                    };
-                    let mut out = before.to_dtype(crate::DType::F64).unwrap();
-                    Device::cpu().gemm(gemm, out.memory_alone().unwrap()).unwrap();
-                    let (out, old) = (out.to_f64_vec().unwrap(), before.to_f64_vec().unwrap());
-                    for (at, (found, old)) in out.iter().zip(old).enumerate() {
-                        let (batch, i, j) = (at / (m * n), at / n % m, at % n);
-                        let term = |l: usize| x[(batch * m + i) * k + l] * y[(batch * k + l) * n + j];
-                        let sum: f64 = (0..k).map(term).sum();
-                        let wanted = alpha * sum + beta * old + if with_bias { z[j] } else { 0.0 };
-                        assert!(
-                            (found - wanted).abs() < 1e-12 * (1.0 + k as f64),
-                            "{m} x {k} x {n}, {turn_a} {turn_b}, {alpha} {beta} {with_bias}, {at}: {found} {wanted}"
-                        );
-                    }
+                let mut out = before.to_dtype(dtype).unwrap();
+                Device::cpu().gemm(gemm, out.memory_alone().unwrap()).unwrap();
+                let (out, old) = (out.to_f64_vec().unwrap(), before.to_f64_vec().unwrap());
+                for (at, (found, old)) in out.iter().zip(old).enumerate() {
+                    let (batch, i, j) = (at / (m * n), at / n % m, at % n);
+                    let term = |l: usize| x[(batch * m + i) * k + l] * y[(batch * k + l) * n + j];
+                    let sum: f64 = (0..k).map(term).sum();
+                    let wanted = alpha * sum + beta * old + if with_bias { z[j] } else { 0.0 };
+                    assert!(
+                        (found - wanted).abs() < exact * (1.0 + k as f64),
+                        "{m} x {k} x {n}, {turn_a} {turn_b}, {alpha} {beta} {with_bias}, {at}: {found} {wanted}"
+                    );
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::Matrix;
 use crate::backend::cpu::simd::{Elementary, Float, Kernel};
+use crate::backend::cpu::turn::Turn;
 
 /// Copies `[depth, columns]` of a matrix, times a factor, to rows of whole registers, whose rest is 0.
 pub struct Pack<T> {
@@ -33,6 +34,18 @@ impl<T: Float> Kernel<T> for Pack<T> {
                 }
                 return;
             }
+            if b.row == 1 && Turn::<T>::pays(depth, columns) {
+                return T::dispatch(&Turn {
+                    rows: depth,
+                    columns,
+                    padded,
+                    from: b.at,
+                    from_step: b.column,
+                    to,
+                    to_step: padded,
+                    factor: Some(factor),
+                });
+            }
             if columns < padded {
                 for i in 0..depth {
                     V::splat(T::default()).store(to.add((i + 1) * padded - V::N));
@@ -41,10 +54,7 @@ impl<T: Float> Kernel<T> for Pack<T> {
             // Columns lie far apart: each is read to its end before the next.
             for j in 0..columns {
                 let (from, to) = (b.at.add(j * b.column), to.add(j));
-                match b.row {
-                    1 => (0..depth).for_each(|i| *to.add(i * padded) = *from.add(i) * factor),
-                    row => (0..depth).for_each(|i| *to.add(i * padded) = *from.add(i * row) * factor),
-                }
+                (0..depth).for_each(|i| *to.add(i * padded) = *from.add(i * b.row) * factor);
             }
         }
     }

@@ -8,12 +8,14 @@
 mod access;
 mod elementary;
 mod portable;
+mod shuffle;
 mod special;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use access::{constant, constant_first, fence, load, narrow, prefetch, store, wide};
 pub use elementary::{Elementary, Reduced};
+pub use shuffle::{Rows, sums, transpose};
 pub use special::{erf, expm1, log1p, normal_below, normal_density, sin_cos};
 
 use crate::backend::Scalar;
@@ -204,6 +206,9 @@ pub trait Lanes: Copy + Send + Sync + 'static {
 
     /// Sum of the lanes, in an order fixed by the type.
     fn sum(self) -> Self::Float;
+
+    /// The lanes of both by turns, in two registers: self's first, other's first, self's second, …
+    fn zip(self, other: Self) -> (Self, Self);
 }
 
 /// Work that is compiled for each instruction set. `run` must be `#[inline(always)]`.

@@ -160,6 +160,16 @@ impl Lanes for F32x16 {
         // SAFETY: as above.
         unsafe { _mm512_reduce_add_ps(self.0) }
     }
+    #[inline(always)]
+    fn zip(self, other: Self) -> (Self, Self) {
+        // SAFETY: as above. From 16 on, a number names a lane of the other.
+        unsafe {
+            let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            let turns = |index| Self(_mm512_permutex2var_ps(self.0, index, other.0));
+            (turns(low), turns(high))
+        }
+    }
 }
 
 impl Lanes for F64x8 {
@@ -229,6 +239,16 @@ impl Lanes for F64x8 {
     fn sum(self) -> f64 {
         // SAFETY: as above.
         unsafe { _mm512_reduce_add_pd(self.0) }
+    }
+    #[inline(always)]
+    fn zip(self, other: Self) -> (Self, Self) {
+        // SAFETY: as above. From 8 on, a number names a lane of the other.
+        unsafe {
+            let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+            let high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+            let turns = |index| Self(_mm512_permutex2var_pd(self.0, index, other.0));
+            (turns(low), turns(high))
+        }
     }
 }
 
@@ -313,6 +333,16 @@ impl Lanes for F32x8 {
             _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
         }
     }
+    #[inline(always)]
+    fn zip(self, other: Self) -> (Self, Self) {
+        // SAFETY: as above. Each half of a register by itself, then the halves.
+        unsafe {
+            let low = _mm256_unpacklo_ps(self.0, other.0);
+            let high = _mm256_unpackhi_ps(self.0, other.0);
+            let first = _mm256_permute2f128_ps::<0x20>(low, high);
+            (Self(first), Self(_mm256_permute2f128_ps::<0x31>(low, high)))
+        }
+    }
 }
 
 impl Lanes for F64x4 {
@@ -391,6 +421,16 @@ impl Lanes for F64x4 {
         unsafe {
             let two = _mm_add_pd(_mm256_castpd256_pd128(self.0), _mm256_extractf128_pd::<1>(self.0));
             _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+    }
+    #[inline(always)]
+    fn zip(self, other: Self) -> (Self, Self) {
+        // SAFETY: as above. Each half of a register by itself, then the halves.
+        unsafe {
+            let low = _mm256_unpacklo_pd(self.0, other.0);
+            let high = _mm256_unpackhi_pd(self.0, other.0);
+            let first = _mm256_permute2f128_pd::<0x20>(low, high);
+            (Self(first), Self(_mm256_permute2f128_pd::<0x31>(low, high)))
         }
     }
 }
