@@ -3,7 +3,7 @@
 use super::channels_last::{Image, Pixels, build};
 use super::free_list::FreeList;
 use super::scratch::Scratch;
-use super::simd::{Elementary, Float, Kernel, Lanes};
+use super::simd::{Elementary, Float, Kernel, Lanes, constant};
 use super::threads::{Shared, parallel_if};
 use crate::backend::{Composed, Parts, Pool, PoolArgs, PoolKind, Saved, Scalar, Span};
 use crate::{DType, Result, Tensor};
@@ -106,7 +106,7 @@ impl CpuPool {
         let [rows, columns] = spans.counts();
         let (image, places) = (height * width * channels, rows * columns * channels);
         let x = Image::<T>::of("pool", &args.x)?;
-        let pixels = self.pixels(&x, batch, height, width * channels);
+        let pixels = self.pixels(&x, batch, image);
         let with_positions = keep && args.kind == PoolKind::Max;
         let mut positions = Scratch::<T>::new(&self.memory, if with_positions { batch * places } else { 0 });
         let at = Shared::new(positions.as_mut());
@@ -148,7 +148,7 @@ impl CpuPool {
         let [rows, columns] = spans.counts();
         let (image, places) = (height * width * channels, rows * columns * channels);
         let grad = Image::<T>::of("pool", grad)?;
-        let grads = self.pixels(&grad, batch, rows, columns * channels);
+        let grads = self.pixels(&grad, batch, places);
         build::<T>(&args.x, [batch, channels, height, width], |out| {
             let out = Shared::new(out);
             parallel_if(batch * image * 4, batch, |n| {
@@ -165,34 +165,45 @@ impl CpuPool {
         })
     }
 
-    /// The pixels of `batch` images channels last, of `rows` rows of so many floats.
-    fn pixels<'a, T: Float>(
-        &self,
-        image: &Image<'a, T>,
-        batch: usize,
-        rows: usize,
-        row: usize,
-    ) -> Pixels<'a, T> {
+    /// The pixels of `batch` images channels last, of `each` floats.
+    fn pixels<'a, T: Float>(&self, image: &Image<'a, T>, batch: usize, each: usize) -> Pixels<'a, T> {
         if let Some(whole) = image.whole() {
             return Pixels::Borrowed(whole);
         }
-        let mut copy = Scratch::<T>::new(&self.memory, batch * rows * row);
-        for (i, out) in copy.as_mut().chunks_exact_mut(row).enumerate() {
-            image.row(i / rows, i % rows, out);
-        }
+        let mut copy = Scratch::<T>::new(&self.memory, batch * each);
+        let to = Shared::new(copy.as_mut());
+        // SAFETY: image n's own part.
+        parallel_if(8 * batch * each, batch, |n| image.image(n, unsafe { to.part(n * each, each) }));
         Pixels::Copied(copy)
     }
 }
 
-/// Calls `each(pixel)` for every element of a part, in row-major order.
-#[inline(always)]
-fn elements_of(row: &Span, column: &Span, width: usize, mut each: impl FnMut(usize)) {
-    for i in 0..row.len {
-        let start = (row.first + i * row.step) * width + column.first;
-        for j in 0..column.len {
-            each(start + j * column.step);
+/// Runs a block for every element of a part, in row-major order, with its pixel and its number in the part. A macro, since
+/// a closure that is called from several places is not compiled into each of them.
+macro_rules! elements_of {
+    ($row:expr, $column:expr, $width:expr, |$pixel:ident, $number:ident| $block:block) => {{
+        let (row, column, width) = ($row, $column, $width);
+        let (start, down, right) = (row.first * width + column.first, row.step * width, column.step);
+        if (row.len, column.len) == (2, 2) {
+            // Most parts: without a loop, numbers are constants.
+            elements_of!(@one start, 0.0, $pixel, $number, $block);
+            elements_of!(@one start + right, 1.0, $pixel, $number, $block);
+            elements_of!(@one start + down, 2.0, $pixel, $number, $block);
+            elements_of!(@one start + down + right, 3.0, $pixel, $number, $block);
+        } else {
+            let mut number = 0.0;
+            for i in 0..row.len {
+                for j in 0..column.len {
+                    elements_of!(@one start + i * down + j * right, number, $pixel, $number, $block);
+                    number += 1.0;
+                }
+            }
         }
-    }
+    }};
+    (@one $at:expr, $of:expr, $pixel:ident, $number:ident, $block:block) => {{
+        let ($pixel, $number): (usize, f64) = ($at, $of);
+        $block
+    }};
 }
 
 /// Some rows of the parts of one image, in some of its channels.
@@ -227,27 +238,25 @@ impl<T: Float> Kernel<T> for Forward<'_, T> {
                 let to = part * self.pixel + self.channels.start + first;
                 // SAFETY: every pointer is to n channels of a pixel within its slice.
                 unsafe {
-                    let load = |pixel: usize| load::<V>(&self.x[pixel * self.x_pixel + first..], n);
+                    let (image, width) = (&self.x[first..], self.spans.size[1]);
                     let zero = V::splat(T::default());
-                    let (mut number, mut best, mut at) =
-                        (0.0, V::splat(<T as Scalar>::from_f64(f64::NEG_INFINITY)), zero);
+                    let (mut best, mut at) = (V::splat(<T as Scalar>::from_f64(f64::NEG_INFINITY)), zero);
                     match self.spans.kind {
-                        PoolKind::Max if kept => elements_of(row, column, self.spans.size[1], |pixel| {
-                            let x = load(pixel);
+                        PoolKind::Max if kept => elements_of!(row, column, width, |pixel, number| {
+                            let x = load::<V>(&image[pixel * self.x_pixel..], n);
                             // Only a greater one replaces what stands, or one that is not a number.
-                            let number_now = V::splat(<T as Scalar>::from_f64(number));
-                            let position = x.if_greater(best, number_now, at);
-                            at = x.if_ordered(position, best.if_ordered(number_now, at));
+                            let number = V::splat(<T as Scalar>::from_f64(number));
+                            let position = x.if_greater(best, number, at);
+                            at = x.if_ordered(position, best.if_ordered(number, at));
                             best = larger(x, best);
-                            number += 1.0;
                         }),
-                        PoolKind::Max => elements_of(row, column, self.spans.size[1], |pixel| {
-                            best = larger(load(pixel), best);
+                        PoolKind::Max => elements_of!(row, column, width, |pixel, _number| {
+                            best = larger(load(&image[pixel * self.x_pixel..], n), best);
                         }),
                         PoolKind::Average { .. } => {
                             best = zero;
-                            elements_of(row, column, self.spans.size[1], |pixel| {
-                                best = best.add(load(pixel));
+                            elements_of!(row, column, width, |pixel, _number| {
+                                best = best.add(load(&image[pixel * self.x_pixel..], n));
                             });
                             best = best.div(V::splat(<T as Scalar>::from_f64(divisor)));
                         }
@@ -294,28 +303,36 @@ impl<T: Float> Kernel<T> for Backward<'_, T> {
                 let n = (channels - first).min(V::N);
                 // SAFETY: every pointer is to n channels of a pixel within its slice.
                 unsafe {
-                    let constant = |v: f64| V::splat(<T as Scalar>::from_f64(v));
                     let d = load::<V>(&self.grad[pixel + first..], n);
                     let at = self.at.map(|at| load::<V>(&at[pixel + first..], n));
-                    let share = d.div(constant(divisor));
-                    let mut number = 0.0;
-                    elements_of(row, column, self.width, |pixel| {
-                        let to = &mut self.dx[pixel * channels + first..];
-                        let mine = match at {
-                            // Positions are whole numbers: only the one within a half of the element's.
-                            Some(at) => {
-                                let above = at.if_greater(constant(number - 0.5), d, constant(0.0));
-                                at.if_greater(constant(number + 0.5), constant(0.0), above)
-                            }
-                            None => share,
-                        };
-                        store(if alone { mine } else { load::<V>(to, n).add(mine) }, to, n);
-                        number += 1.0;
-                    });
+                    match at {
+                        // Positions are whole numbers: only the one within a half of the element's.
+                        Some(at) => elements_of!(row, column, self.width, |pixel, number| {
+                            let above = at.if_greater(constant(number - 0.5), d, constant(0.0));
+                            let mine = at.if_greater(constant(number + 0.5), constant(0.0), above);
+                            give(mine, &mut self.dx[pixel * channels + first..], n, alone);
+                        }),
+                        None => {
+                            let share = d.div(constant(divisor));
+                            elements_of!(row, column, self.width, |pixel, _number| {
+                                give(share, &mut self.dx[pixel * channels + first..], n, alone);
+                            });
+                        }
+                    }
                 }
             }
         });
     }
+}
+
+/// Writes a gradient, or adds it to what stands there.
+///
+/// # Safety
+/// As [`store`].
+#[inline(always)]
+unsafe fn give<V: Lanes>(mine: V, to: &mut [V::Float], n: usize, alone: bool) {
+    // SAFETY: the caller's promise.
+    unsafe { store(if alone { mine } else { load::<V>(to, n).add(mine) }, to, n) }
 }
 
 /// # Safety

@@ -3,7 +3,7 @@
 use super::fold;
 use super::geometry::{Block, Geometry};
 use super::tile::{Correlation, Pixels};
-use crate::backend::cpu::simd::{Elementary, Float, Kernel};
+use crate::backend::cpu::simd::{Elementary, Float, Kernel, load, store};
 
 /// The places of one image and the weights.
 #[derive(Clone, Copy)]
@@ -101,7 +101,7 @@ impl<T: Float> Rows<'_, T> {
             out_row: g.inputs(),
         };
         // SAFETY: the caller's promise.
-        unsafe { fold::sweep(pixels, &self.block, window.dilation[1], self.of.folded) };
+        unsafe { fold::sweep(&pixels, &self.block, window.dilation[1], self.of.folded) };
     }
 
     /// Row `y`, one element of the kernel after the other.
@@ -124,13 +124,13 @@ impl<T: Float> Rows<'_, T> {
             out,
             out_row: window.stride[1] * g.inputs(),
         };
-        T::dispatch(Pixels { out_row: g.inputs(), ..pixels(g.image[1], self.of.bias, 0, out) });
+        T::dispatch(&Pixels { out_row: g.inputs(), ..pixels(g.image[1], self.of.bias, 0, out) });
         for row in 0..window.kernel[0] {
             let Some(place) = self.seen_from(y, row) else { continue };
             for column in 0..window.kernel[1] {
                 if let Some(Stretch { first, count, place: x }) = stretches(g, column) {
                     let to = out.wrapping_add(first * g.inputs());
-                    T::dispatch(Pixels {
+                    T::dispatch(&Pixels {
                         outer: 1,
                         x: self.of.grad.wrapping_add(place * g.place_row() + x * g.outputs()),
                         weight: self.weight(row, column),
@@ -227,23 +227,25 @@ impl<T: Float> Kernel<T> for Gradient<'_, T> {
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
         let channels = self.sums.len();
-        for (p, pixel) in self.grad.chunks_exact_mut(channels).enumerate() {
-            let result = self.result.map(|r| &r[p * channels..(p + 1) * channels]);
-            for (i, grad) in pixel.chunks_mut(V::N).enumerate() {
-                let (at, n) = (i * V::N, grad.len());
-                // SAFETY: each pointer is to n floats of its slice, which has `channels`.
-                unsafe {
-                    let mut d = V::load_first(grad.as_ptr(), n);
+        let Gradient { grad, result, sums } = self;
+        for (i, sums) in sums.chunks_mut(V::N).enumerate() {
+            let (first, n) = (i * V::N, sums.len());
+            // SAFETY: each pointer is to n floats of its slice: of a pixel's channels, or of the sums.
+            unsafe {
+                let zero = V::splat(T::default());
+                let mut sum = load::<V>(sums.as_ptr(), n);
+                for at in (first..grad.len()).step_by(channels) {
+                    let to = &mut grad[at..at + n];
+                    let mut d = load::<V>(to.as_ptr(), n);
                     if let Some(result) = result {
-                        let zero = V::splat(T::default());
-                        let y = V::load_first(result[at..at + n].as_ptr(), n);
+                        let y = load::<V>(result[at..at + n].as_ptr(), n);
                         // Where the result is 0 nothing passes, and NaN does, as in the relu's own derivative.
                         d = y.if_greater(zero, d, y.mul(d));
-                        d.store_first(grad.as_mut_ptr(), n);
+                        store(d, to.as_mut_ptr(), n);
                     }
-                    let sums = &mut self.sums[at..at + n];
-                    V::load_first(sums.as_ptr(), n).add(d).store_first(sums.as_mut_ptr(), n);
+                    sum = sum.add(d);
                 }
+                store(sum, sums.as_mut_ptr(), n);
             }
         }
     }

@@ -193,9 +193,7 @@ impl CpuConv {
         let [rows, columns] = spans.counts();
         let each = rows * columns * g.outputs();
         let mut pooled = Scratch::<T>::new(&self.memory, each);
-        for (y, row) in pooled.as_mut().chunks_exact_mut(columns * g.outputs()).enumerate() {
-            arriving.row(n, y, rows, row, sums);
-        }
+        arriving.image(n, pooled.as_mut(), sums);
         if spans.are_a_partition() {
             for row in out.chunks_exact_mut(g.place_row()) {
                 g.within_margins(row);

@@ -13,19 +13,19 @@ use crate::backend::cpu::simd::{Elementary, Float, Kernel};
 /// # Safety
 /// The pixels' operands are there; for a folded block, `room` points at a register row of it for each pixel that the
 /// places see.
-pub unsafe fn sweep<T: Float>(pixels: Pixels<T>, block: &Block, apart: usize, room: *mut T) {
+pub unsafe fn sweep<T: Float>(pixels: &Pixels<T>, block: &Block, apart: usize, room: *mut T) {
     if block.folds == 1 {
         return T::dispatch(pixels);
     }
-    let Pixels { count, start, out, out_row, .. } = pixels;
-    T::dispatch(Pixels {
+    let Pixels { count, start, out, out_row, .. } = *pixels;
+    T::dispatch(&Pixels {
         count: count + apart * (block.folds - 1),
         columns: block.folds * block.count,
         start: std::ptr::null(),
         start_row: 0,
         out: room,
         out_row: block.width,
-        ..pixels
+        ..*pixels
     });
     T::dispatch(Gather { count, block, apart, sums: room.cast_const(), start, out, out_row });
 }

@@ -81,7 +81,7 @@ impl<T: Float> Sweep<'_, T> {
             out_row,
         };
         // SAFETY: the caller's promise.
-        unsafe { fold::sweep(pixels, &self.block, window.dilation[1], self.of.folded) };
+        unsafe { fold::sweep(&pixels, &self.block, window.dilation[1], self.of.folded) };
     }
 }
 

@@ -94,10 +94,20 @@ impl<'a, T: Float> Arriving<'a, T> {
         Ok(Arriving { grad: Image::of("conv", grad)?, result: result.as_ref().and_then(Image::whole) })
     }
 
+    /// The whole of image `n`, `[rows, columns, channels]`; adds it to the sums over pixels, a float a channel.
+    fn image(&self, n: usize, out: &mut [T], sums: &mut [T]) {
+        self.grad.image(n, out);
+        self.through(n * out.len(), out, sums);
+    }
+
     /// Row `y` of `rows` of image `n`, `[columns, channels]`; adds it to the sums over pixels, a float a channel.
     fn row(&self, n: usize, y: usize, rows: usize, out: &mut [T], sums: &mut [T]) {
         self.grad.row(n, y, out);
-        let from = (n * rows + y) * out.len();
+        self.through((n * rows + y) * out.len(), out, sums);
+    }
+
+    /// Through the relu whose result stands from `from` on.
+    fn through(&self, from: usize, out: &mut [T], sums: &mut [T]) {
         let result = self.result.map(|r| &r[from..from + out.len()]);
         T::dispatch(backward::Gradient { grad: out, result, sums });
     }

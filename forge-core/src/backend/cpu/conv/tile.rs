@@ -67,7 +67,8 @@ pub struct Pixels<T> {
     pub out_row: usize,
 }
 
-impl<T: Float> Kernel<T> for Pixels<T> {
+/// Through a pointer: a copy of so many words, read back in wide registers, would delay each row of places.
+impl<T: Float> Kernel<T> for &Pixels<T> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
