@@ -186,7 +186,7 @@ pub unsafe fn correlate<T: Float>(
     let (sweeps, rows) = if banded { (1, 3 * depth) } else { (window.kernel[0], depth) };
     let mut out = out;
     for group in 0..g.groups {
-        for block in g.blocks(outputs, 1) {
+        for block in g.gradient_blocks() {
             for row in 0..sweeps {
                 for step in 0..steps {
                     let from = row * window.dilation[0] * padded_row

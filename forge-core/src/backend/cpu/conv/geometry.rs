@@ -1,6 +1,6 @@
 //! The sizes of a convolution.
 
-use super::tile::REGISTERS;
+use super::tile::{Correlation, REGISTERS};
 use crate::backend::cpu::simd::Float;
 use crate::backend::{ConvArgs, Window};
 
@@ -189,9 +189,21 @@ impl Geometry {
         self.groups * rows * widths
     }
 
+    /// Channels at a place as the gradients of the weights are packed: without folds, and those beyond the last full
+    /// register by themselves where they are so few that a sweep takes them in another way.
+    pub fn gradient_blocks(&self) -> impl Iterator<Item = Block> + Clone + use<> {
+        let (columns, lanes) = (self.channels[1], self.lanes);
+        let rest = columns % lanes;
+        let alone = Correlation::<f32>::takes_few(lanes, rest);
+        let full = if alone { columns - rest } else { columns };
+        let few = Block { first: full, count: rest, width: lanes, folds: 1 };
+        self.blocks(full, 1).chain(alone.then_some(few))
+    }
+
     /// Floats of packed gradients of the weights.
     pub fn packed_gradient(&self) -> usize {
-        self.packed(self.channels[0], self.channels[1], 1)
+        let widths: usize = self.gradient_blocks().map(|block| block.width).sum();
+        self.groups * self.channels[0] * self.taps() * widths
     }
 
     /// Shards of the batch for sums over it, each with a sum of its own: a function of the shapes alone.

@@ -6,7 +6,7 @@ use crate::backend::cpu::simd::Float;
 /// `[group][block of out channels][kernel rows][kernel columns][in channels][width]`, from `[out channels, in channels,
 /// kernel…]`; columns beyond the last are 0. Folded columns of the kernel are a part of the width.
 pub fn forward<T: Float>(g: &Geometry, weight: &[T], out: &mut [T]) {
-    each(g, g.forward_folds(), |group, real, tap, input, output, at| {
+    each(g, g.blocks(g.channels[1], g.forward_folds()), |group, real, tap, input, output, at| {
         let row = (group * g.channels[1] + output) * g.channels[0] + input;
         out[at] = if real { weight[row * g.taps() + tap] } else { T::default() };
     });
@@ -14,7 +14,7 @@ pub fn forward<T: Float>(g: &Geometry, weight: &[T], out: &mut [T]) {
 
 /// The gradient's `[out channels, in channels, kernel…]` from the packed order, in which nothing is folded.
 pub fn unpack<T: Float>(g: &Geometry, packed: &[T], weight: &mut [T]) {
-    each(g, 1, |group, real, tap, input, output, at| {
+    each(g, g.gradient_blocks(), |group, real, tap, input, output, at| {
         if real {
             let row = (group * g.channels[1] + output) * g.channels[0] + input;
             weight[row * g.taps() + tap] = packed[at];
@@ -23,10 +23,14 @@ pub fn unpack<T: Float>(g: &Geometry, packed: &[T], weight: &mut [T]) {
 }
 
 /// Calls `each(group, whether the column is real, element of the kernel, in channel, out channel, index)`.
-fn each(g: &Geometry, folds: usize, mut each: impl FnMut(usize, bool, usize, usize, usize, usize)) {
+fn each(
+    g: &Geometry,
+    blocks: impl Iterator<Item = Block> + Clone,
+    mut each: impl FnMut(usize, bool, usize, usize, usize, usize),
+) {
     let mut at = 0;
     for group in 0..g.groups {
-        for block in g.blocks(g.channels[1], folds) {
+        for block in blocks.clone() {
             for tap in (0..g.taps()).step_by(block.folds) {
                 for input in 0..g.channels[0] {
                     floats(&block).for_each(|(fold, column)| {

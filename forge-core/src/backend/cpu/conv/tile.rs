@@ -4,7 +4,7 @@
 //! More rows of fewer registers than in the tile of other products: a weight is read once for fourteen pixels, since the
 //! weights of a layer do not fit the nearest cache, while pixels do.
 
-use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes};
+use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes, Rows, load, transpose};
 
 /// Registers of a row.
 pub const REGISTERS: usize = 2;
@@ -179,6 +179,14 @@ impl<T: Float> Kernel<T> for Correlation<T> {
             (Some(band), 1) if most::<V>() >= 9 => unsafe { self.bands::<V, 9, 1, 3>(0, band) },
             // SAFETY: as above.
             (Some(band), _) if most::<V>() >= 9 => unsafe { self.bands::<V, 9, 2, 3>(0, band) },
+            // SAFETY: the columns are as few as that.
+            _ if Self::takes_few(V::N, self.columns) => unsafe {
+                match self.columns {
+                    1 => self.few::<V, 1>(),
+                    2 => self.few::<V, 2>(),
+                    _ => self.few::<V, 4>(),
+                }
+            },
             (_, registers) => tiles!(self.rows, registers, |first| self.tile),
         }
     }
@@ -189,6 +197,76 @@ impl<T: Float> Correlation<T> {
     /// row for itself would have too few sums to keep the processor busy.
     pub fn takes_bands(lanes: usize, kernel_rows: usize, floats: usize) -> bool {
         lanes * size_of::<T>() >= 64 && kernel_rows == 3 && floats == 3
+    }
+
+    /// Whether columns are so few that they change places with the rows, which then fill registers.
+    pub fn takes_few(lanes: usize, columns: usize) -> bool {
+        columns > 0 && 4 * columns <= lanes
+    }
+
+    /// `C` columns, or three of four.
+    #[inline(always)]
+    unsafe fn few<V: Lanes<Float = T>, const C: usize>(&self) {
+        let mut first = 0;
+        while first < self.rows {
+            // SAFETY: the rows from the first on are there.
+            first += V::N
+                * unsafe {
+                    match (self.rows - first).div_ceil(V::N) {
+                        1 => self.across::<V, 1, C>(first),
+                        2 | 3 => self.across::<V, 2, C>(first),
+                        _ => self.across::<V, 4, C>(first),
+                    }
+                };
+        }
+    }
+
+    /// `NV` registers of rows, the last of which may be a part of one. Gives their number.
+    #[inline(always)]
+    unsafe fn across<V: Lanes<Float = T>, const NV: usize, const C: usize>(&self, first: usize) -> usize {
+        let ([images, rows, places], [x_image, x_row, x_place]) = (self.counts, self.x_steps);
+        let [grad_image, grad_row, grad_place] = self.grad_steps;
+        let last = V::N.min(self.rows - first - (NV - 1) * V::N);
+        // SAFETY: the maker of the kernel vouches for its operands; `grad` is read in whole registers in any case.
+        unsafe {
+            let mut sums = [[V::splat(T::default()); NV]; C];
+            for n in 0..images {
+                for y in 0..rows {
+                    let mut x = self.x.wrapping_add(n * x_image + y * x_row + first);
+                    let mut grad = self.grad.wrapping_add(n * grad_image + y * grad_row);
+                    for _ in 0..places {
+                        let mut of_x = [V::splat(T::default()); NV];
+                        for (v, of_x) in of_x.iter_mut().enumerate() {
+                            let from = x.wrapping_add(v * V::N);
+                            *of_x = if v + 1 < NV { V::load(from) } else { load::<V>(from, last) };
+                        }
+                        for (c, sums) in sums.iter_mut().enumerate() {
+                            let factor = V::splat(*grad.wrapping_add(c));
+                            for (sum, x) in sums.iter_mut().zip(of_x) {
+                                *sum = x.mul_add(factor, *sum);
+                            }
+                        }
+                        x = x.wrapping_add(x_place);
+                        grad = grad.wrapping_add(grad_place);
+                    }
+                }
+            }
+            for v in 0..NV {
+                let mut square: Rows<V> = [V::splat(T::default()); 16];
+                for (c, sums) in sums.iter().enumerate().take(self.columns) {
+                    square[c] = sums[v];
+                }
+                transpose(&mut square);
+                let here = if v + 1 < NV { V::N } else { last };
+                for (i, row) in square[..V::N].iter().enumerate() {
+                    if i < here {
+                        let to = self.out.wrapping_add((first + v * V::N + i) * V::N);
+                        if self.add { V::load(to).add(*row) } else { *row }.store(to);
+                    }
+                }
+            }
+        }
+        NV
     }
 
     #[inline(always)]

@@ -2,7 +2,8 @@
 
 use super::cell::{Before, Cell};
 use super::forward::{Kept, Order};
-use super::shape::{Panel, Shape, blocks, used};
+use super::shape::{Block, Panel, Shape, blocks, used};
+use super::thin::Thin;
 use crate::backend::Scalar;
 use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes, Reduced, load, prefetch, store};
 use crate::backend::cpu::tile::{Part, Product};
@@ -204,7 +205,7 @@ impl<T: Float, C: Cell> Backward<T, C> {
         let padded = self.shape.padded();
         let Work { dh, carry, .. } = self.work();
         let start = if C::CARRY_IS_STATE { carry.cast_const() } else { std::ptr::null() };
-        // Columns beyond the last unit are within a row's padding, and become 0.
+        // Columns beyond the last unit are within a row's padding, and become or stay 0.
         // SAFETY: see `run`.
         unsafe { self.product(at, (self.shape.hidden, padded), self.to.w_hh, C::STATE, start, dh, padded) }
     }
@@ -236,7 +237,7 @@ impl<T: Float, C: Cell> Backward<T, C> {
         let tail = self.shape.panel(panels - 1);
         let full = if tail.units == lanes { panels } else { panels - 1 };
         let mut weights = weights;
-        for (first, width) in blocks(columns.0, lanes) {
+        for Block { first, width, thin } in blocks(columns.0, lanes) {
             let part = |p: usize, outer: usize, b: *const T| {
                 let panel = self.shape.panel(p);
                 let range = used(&panel, lanes, slots);
@@ -254,21 +255,32 @@ impl<T: Float, C: Cell> Backward<T, C> {
                 }
             };
             let behind = weights.wrapping_add(full * slots.1 * lanes * width);
-            let product = Product {
-                rows: count,
-                columns: width.min(columns.1 - first),
-                start: if start.is_null() { start } else { start.wrapping_add(first) },
-                start_row: out_row,
-                parts: [
-                    if full > 0 { part(0, full, weights) } else { Part::none() },
-                    if full < panels { part(full, 1, behind) } else { Part::none() },
-                ],
-                out: out.wrapping_add(first),
-                out_row,
-            };
-            product.in_pieces();
+            let parts = [
+                if full > 0 { part(0, full, weights) } else { Part::none() },
+                if full < panels { part(full, 1, behind) } else { Part::none() },
+            ];
+            let (out, start) =
+                (out.wrapping_add(first), if start.is_null() { start } else { start.wrapping_add(first) });
+            let depth = self.shape.depth(slots);
+            if thin {
+                let columns = columns.0 - first;
+                T::dispatch(&Thin {
+                    rows: count,
+                    columns,
+                    width,
+                    depth,
+                    parts,
+                    weights,
+                    start,
+                    out,
+                    row: out_row,
+                });
+            } else {
+                let columns = width.min(columns.1 - first);
+                Product { rows: count, columns, start, start_row: out_row, parts, out, out_row }.in_pieces();
+            }
             // The next block's weights lie behind this block's.
-            weights = weights.wrapping_add(self.shape.depth(slots) * width);
+            weights = weights.wrapping_add(depth * width);
         }
     }
 

@@ -10,6 +10,7 @@ mod cell;
 mod forward;
 mod pack;
 mod shape;
+mod thin;
 
 use super::free_list::FreeList;
 use super::scratch::Scratch;

@@ -1,7 +1,7 @@
 //! Weights in the order in which the kernels read them, and gradients back from it.
 
 use super::cell::Cell;
-use super::shape::{Panel, Shape, blocks, used};
+use super::shape::{Block, Panel, Shape, blocks, used};
 use crate::backend::cpu::simd::Float;
 
 /// The slot of each gate within a panel, and the unit rows: calls `each(gate row of the weights, column of the panel)`.
@@ -43,8 +43,8 @@ pub fn forward<T: Float, C: Cell>(
     }
 }
 
-/// For each block of output columns and each panel: the used gate rows times the block's columns, from weights
-/// `[gates · hidden, columns]`.
+/// For each block of output columns and each panel: the used gate rows times the block's columns, or of a thin block its
+/// columns times those rows; from weights `[gates · hidden, columns]`.
 pub fn backward<T: Float>(
     shape: &Shape,
     columns_out: usize,
@@ -55,18 +55,25 @@ pub fn backward<T: Float>(
 ) {
     out.fill(T::default());
     let mut at = 0;
-    for (first, width) in blocks(columns_out, shape.lanes) {
+    let depth = shape.depth(slots);
+    for Block { first, width, thin } in blocks(columns_out, shape.lanes) {
         let count = width.min(columns_out - first);
+        // Floats from gate to gate and from column to column.
+        let (of_gate, of_column) = if thin { (1, depth) } else { (width, 1) };
+        let mut gates = 0;
         for p in 0..shape.panels() {
             let panel = shape.panel(p);
             let range = used(&panel, shape.lanes, slots);
             columns(shape, &panel, gate_slots, |row, column| {
-                let to = at + (column - range.start) * width;
+                let to = at + (gates + column - range.start) * of_gate;
                 let from = row * columns_out + first;
-                out[to..to + count].copy_from_slice(&weights[from..from + count]);
+                for (c, w) in weights[from..from + count].iter().enumerate() {
+                    out[to + c * of_column] = *w;
+                }
             });
-            at += range.len() * width;
+            gates += range.len();
         }
+        at += depth * width;
     }
 }
 

@@ -110,7 +110,7 @@ impl Shape {
 
     /// Floats of the weights that [`super::pack::backward`] makes for an operand of so many columns.
     pub fn packed_backward(&self, columns: usize, slots: (usize, usize)) -> usize {
-        self.depth(slots) * blocks(columns, self.lanes).map(|(_, width)| width).sum::<usize>()
+        self.depth(slots) * blocks(columns, self.lanes).map(|block| block.width).sum::<usize>()
     }
 
     /// Rows of a panel's weight gradients: inputs, states, and one for the bias.
@@ -119,11 +119,27 @@ impl Shape {
     }
 }
 
-/// Output columns (`0..columns`) in blocks of four registers, the last of those that are left: `(first, width)`.
-pub fn blocks(columns: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..columns)
-        .step_by(4 * lanes)
-        .map(move |first| (first, (columns - first).min(4 * lanes).next_multiple_of(lanes)))
+/// Neighbouring output columns of a product.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    pub first: usize,
+    /// Columns of the packed weights: a whole number of registers, or of a thin block one, two or four.
+    pub width: usize,
+    /// Whether its columns are few: then they are dot products, along packed columns instead of rows.
+    pub thin: bool,
+}
+
+/// Output columns (`0..columns`) in blocks of up to four registers. Those left over are a thin block where they would fill no
+/// more than a quarter of another register.
+pub fn blocks(columns: usize, lanes: usize) -> impl Iterator<Item = Block> {
+    let rest = columns % lanes;
+    let thin = rest > 0 && rest <= lanes / 4;
+    let full = if thin { columns - rest } else { columns };
+    let blocks = (0..full).step_by(4 * lanes).map(move |first| {
+        let width = (full - first).min(4 * lanes).next_multiple_of(lanes);
+        Block { first, width, thin: false }
+    });
+    blocks.chain(thin.then_some(Block { first: full, width: rest.next_power_of_two(), thin }))
 }
 
 /// The rows of a panel's gates that a product goes over: all of the tail's, and the used slots of a full panel's.
