@@ -106,15 +106,22 @@ fn main() -> Result<()> {
     let of = [[32, 32], [31, 33], [33, 31], [28, 28], [30, 30]]
         .map(|[h, w]| case(format!("image {h} × {w}"), images(32, 32), &[32, 32, h, w], work(h, w, 32, 32)));
     table("two convolutions 32 → 32, batch 32, over the image", "a multiply-add", all(of.into())?)?;
-    let of = [[32, 32], [3, 32], [17, 32], [31, 32], [33, 32], [32, 31], [32, 33], [32, 65], [65, 65]].map(
-        |[from, to]| {
-            case(
-                format!("channels {from} → {to}"),
-                images(from, to),
-                &[32, from, 32, 32],
-                work(32, 32, from, to),
-            )
-        },
-    );
+    let channels = [
+        [32, 32],
+        [3, 32],
+        [17, 32],
+        [31, 32],
+        [33, 32],
+        [32, 17],
+        [32, 31],
+        [32, 33],
+        [32, 65],
+        [65, 65],
+        [5, 5],
+    ];
+    let of = channels.map(|[from, to]| {
+        let words = format!("channels {from} → {to}");
+        case(words, images(from, to), &[32, from, 32, 32], work(32, 32, from, to))
+    });
     table("two convolutions on 32 × 32, batch 32, over the channels", "a multiply-add", all(of.into())?)
 }

@@ -209,19 +209,93 @@ unsafe fn dot<V: Lanes, const R: usize, const NV: usize>(
                 acc[0][v] = acc[0][v].add(more[0][v]).add(more[1][v].add(more[2][v]));
             }
         }
-        for _ in 0..k {
-            let mut w = [V::splat(V::Float::default()); NV];
-            for (v, w) in w.iter_mut().enumerate() {
-                *w = V::load(b.add(v * V::N));
+        // Steps that are constants are a part of the addresses.
+        match (a_row, a_step) {
+            (_, 1) => products(acc, (a, a_row, 1), (b, b_step), k),
+            (1, _) => products(acc, (a, 1, a_step), (b, b_step), k),
+            _ => products(acc, (a, a_row, a_step), (b, b_step), k),
+        }
+    }
+}
+
+/// `acc[r, column] += Σ a[r · a_row + i · a_step] · b[i · b_step + column]` over `k` products.
+///
+/// # Safety
+/// All of it can be read.
+#[inline(always)]
+pub unsafe fn products<V: Lanes, const R: usize, const NV: usize>(
+    acc: &mut [[V; NV]; R],
+    a: (*const V::Float, usize, usize),
+    b: (*const V::Float, usize),
+    k: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Several at a time, so that additions of pointers do not take the place of multiplications. With nearly all
+        // registers in use they would be moved about instead.
+        match R * NV <= 24 && V::TILE >= 6 {
+            true => unrolled::<V, R, NV, 4>(acc, a, b, k),
+            false => unrolled::<V, R, NV, 1>(acc, a, b, k),
+        }
+    }
+}
+
+/// The same, `U` products at a time.
+#[inline(always)]
+unsafe fn unrolled<V: Lanes, const R: usize, const NV: usize, const U: usize>(
+    acc: &mut [[V; NV]; R],
+    (a, a_row, a_step): (*const V::Float, usize, usize),
+    (mut b, b_step): (*const V::Float, usize),
+    k: usize,
+) {
+    // A pointer for every four rows: the processor adds small multiples of one register by itself.
+    let mut of_four: [_; 4] = std::array::from_fn(|q| a.wrapping_add(4 * q * a_row));
+    let mut left = k;
+    // SAFETY: the caller's promise.
+    unsafe {
+        while left >= U {
+            for u in 0..U {
+                add_products::<V, R, NV>(acc, b.wrapping_add(u * b_step), |r| {
+                    of_four[r / 4].wrapping_add(r % 4 * a_row + u * a_step)
+                });
             }
-            for (r, acc) in acc.iter_mut().enumerate() {
-                let x = V::splat(*a.add(r * a_row));
-                for (sum, w) in acc.iter_mut().zip(w) {
-                    *sum = x.mul_add(w, *sum);
-                }
+            for pointer in &mut of_four {
+                *pointer = pointer.wrapping_add(U * a_step);
             }
-            a = a.wrapping_add(a_step);
+            b = b.wrapping_add(U * b_step);
+            left -= U;
+        }
+        for _ in 0..left {
+            add_products::<V, R, NV>(acc, b, |r| of_four[r / 4].wrapping_add(r % 4 * a_row));
+            for pointer in &mut of_four {
+                *pointer = pointer.wrapping_add(a_step);
+            }
             b = b.wrapping_add(b_step);
+        }
+    }
+}
+
+/// Adds a row of registers from memory to every row of sums, times the float that `factor` points at for that row.
+///
+/// # Safety
+/// All of it can be read.
+#[inline(always)]
+pub unsafe fn add_products<V: Lanes, const R: usize, const NV: usize>(
+    sums: &mut [[V; NV]; R],
+    row: *const V::Float,
+    factor: impl Fn(usize) -> *const V::Float,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut w = [V::splat(V::Float::default()); NV];
+        for (v, w) in w.iter_mut().enumerate() {
+            *w = V::load(row.wrapping_add(v * V::N));
+        }
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let value = V::splat(*factor(r));
+            for (sum, w) in sums.iter_mut().zip(w) {
+                *sum = value.mul_add(w, *sum);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! weights of a layer do not fit the nearest cache, while pixels do.
 
 use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes, Rows, load, transpose};
+use crate::backend::cpu::tile::{add_products, products};
 
 /// Registers of a row.
 pub const REGISTERS: usize = 2;
@@ -94,20 +95,11 @@ impl<T: Float> Pixels<T> {
             }
             let x = self.x.wrapping_add(first * x_row);
             for o in 0..self.outer {
-                let mut weight = self.weight.wrapping_add(o * self.weight_outer);
+                let weight = self.weight.wrapping_add(o * self.weight_outer);
                 for i in 0..self.inner {
                     let x = x.wrapping_add(o * self.x_outer + i * self.x_inner);
-                    // A pointer for every four pixels: the processor adds small multiples of one register by itself.
-                    let mut of_four: [*const T; 4] = std::array::from_fn(|q| x.wrapping_add(4 * q * x_row));
-                    for _ in 0..self.k {
-                        add_products::<V, R, NV>(&mut sums, weight, |r| {
-                            of_four[r / 4].wrapping_add(r % 4 * x_row)
-                        });
-                        for pointer in &mut of_four {
-                            *pointer = pointer.wrapping_add(1);
-                        }
-                        weight = weight.wrapping_add(NV * V::N);
-                    }
+                    let weight = weight.wrapping_add(i * self.k * NV * V::N);
+                    products(&mut sums, (x, x_row, 1), (weight, NV * V::N), self.k);
                 }
             }
             for (r, sums) in sums.into_iter().enumerate() {
@@ -119,31 +111,6 @@ impl<T: Float> Pixels<T> {
                         sum.store_first(out.wrapping_add(v * V::N), last);
                     }
                 }
-            }
-        }
-    }
-}
-
-/// Adds a row of registers from memory to every row of sums, times the float that `factor` points at for that row.
-///
-/// # Safety
-/// All of it can be read.
-#[inline(always)]
-unsafe fn add_products<V: Lanes, const R: usize, const NV: usize>(
-    sums: &mut [[V; NV]; R],
-    row: *const V::Float,
-    factor: impl Fn(usize) -> *const V::Float,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut w = [V::splat(V::Float::default()); NV];
-        for (v, w) in w.iter_mut().enumerate() {
-            *w = V::load(row.wrapping_add(v * V::N));
-        }
-        for (r, sums) in sums.iter_mut().enumerate() {
-            let value = V::splat(*factor(r));
-            for (sum, w) in sums.iter_mut().zip(w) {
-                *sum = value.mul_add(w, *sum);
             }
         }
     }

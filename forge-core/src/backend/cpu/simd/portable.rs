@@ -170,7 +170,7 @@ impl<T: Bits, const N: usize> Lanes for Array<T, N> {
     }
     #[inline(always)]
     fn zip(self, other: Self) -> (Self, Self) {
-        let turn = |i: usize| if i % 2 == 0 { self.0[i / 2] } else { other.0[i / 2] };
+        let turn = |i: usize| if i.is_multiple_of(2) { self.0[i / 2] } else { other.0[i / 2] };
         (Array(std::array::from_fn(turn)), Array(std::array::from_fn(|i| turn(N + i))))
     }
 }

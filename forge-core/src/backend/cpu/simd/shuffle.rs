@@ -66,9 +66,8 @@ mod tests {
     fn rows_become_columns_and_are_summed_at_every_level() {
         for level in Level::ALL.into_iter().filter(|level| *level <= Level::widest()) {
             // SAFETY: the machine has the level.
-            for (n, turned, summed) in
-                unsafe { [f32::dispatch_at(level, Turned), f64::dispatch_at(level, Turned)] }
-            {
+            let both = unsafe { [f32::dispatch_at(level, Turned), f64::dispatch_at(level, Turned)] };
+            for (n, turned, summed) in both {
                 for (i, row) in turned.chunks(n).enumerate() {
                     let column: Vec<f64> = (0..n).map(|j| (j * n + i) as f64).collect();
                     assert_eq!(row, column, "{level:?}, {n} lanes");
