@@ -1,6 +1,7 @@
 //! The register tile that all products run in: a few rows times up to four registers, over strided operands.
 
 use super::simd::{Elementary, Float, Kernel, Lanes, lanes};
+use std::hint::black_box;
 
 /// Bytes of `b` that stay in the nearest cache while the rows of a product pass over them.
 const NEAR: usize = 40 << 10;
@@ -250,6 +251,10 @@ unsafe fn unrolled<V: Lanes, const R: usize, const NV: usize, const U: usize>(
 ) {
     // A pointer for every four rows: the processor adds small multiples of one register by itself.
     let mut of_four: [_; 4] = std::array::from_fn(|q| a.wrapping_add(4 * q * a_row));
+    if R > 11 && U > 1 {
+        // A compiler that knew how they hang together would keep a pointer for each row, more than there are registers for.
+        of_four = black_box(of_four);
+    }
     let mut left = k;
     // SAFETY: the caller's promise.
     unsafe {
