@@ -2,7 +2,7 @@
 
 use super::scratch::Scratch;
 use super::simd::Float;
-use super::turn::Turn;
+use super::turn::{Turn, pays};
 use super::{elements, elements_mut};
 use crate::layout::Dims;
 use crate::{Result, Tensor};
@@ -69,7 +69,7 @@ impl<'a, T: Float> Image<'a, T> {
             }
             return;
         }
-        if of_pixel == 1 && Turn::<T>::pays(count, channels) {
+        if of_pixel == 1 && pays(count, channels) {
             let from = &self.elements[start..=start + (channels - 1) * of_channel + count - 1];
             assert!(out.len() == count * channels, "room for other pixels");
             return T::dispatch(&Turn {

@@ -5,6 +5,7 @@ use super::free_list::FreeList;
 use super::scratch::Scratch;
 use super::simd::{Elementary, Float, Kernel, Lanes, constant};
 use super::threads::{Shared, parallel_if};
+use super::turn::MOVED;
 use crate::backend::{Composed, Parts, Pool, PoolArgs, PoolKind, Saved, Scalar, Span};
 use crate::{DType, Result, Tensor};
 use std::ops::Range;
@@ -173,13 +174,13 @@ impl CpuPool {
         let mut copy = Scratch::<T>::new(&self.memory, batch * each);
         let to = Shared::new(copy.as_mut());
         // SAFETY: image n's own part.
-        parallel_if(8 * batch * each, batch, |n| image.image(n, unsafe { to.part(n * each, each) }));
+        parallel_if(MOVED * batch * each, batch, |n| image.image(n, unsafe { to.part(n * each, each) }));
         Pixels::Copied(copy)
     }
 }
 
-/// Runs a block for every element of a part, in row-major order, with its pixel and its number in the part. A macro, since
-/// a closure that is called from several places is not compiled into each of them.
+/// Runs a block for every element of a part, in row-major order, with its pixel and its number in the part. A macro,
+/// since a closure that is called from several places is not compiled into each of them.
 macro_rules! elements_of {
     ($row:expr, $column:expr, $width:expr, |$pixel:ident, $number:ident| $block:block) => {{
         let (row, column, width) = ($row, $column, $width);

@@ -7,7 +7,7 @@ use std::hint::black_box;
 const NEAR: usize = 40 << 10;
 /// Bytes of the widest register.
 const LINE: usize = 64;
-/// Rows of one register tile at most: with no more of them, `b` is read once in any case.
+/// Rows of one tile of four registers: with no more of them, `b` is read once in any case.
 const FEW: usize = 6;
 
 /// One part of a sum of products: for `outer` blocks of depth `k`, `a[row · a_row + i · a_step] · b[i · b_step + column]`.
@@ -80,7 +80,7 @@ impl<T: Float> Product<T> {
     #[inline(always)]
     pub fn in_pieces(&self) {
         let depth: usize = self.parts.iter().map(|part| part.outer * part.k).sum();
-        // A bound: there are many small products, which more would delay.
+        // Only a bound: to compute more would delay the many small products.
         if self.rows <= FEW || depth * (self.columns * size_of::<T>() + LINE) <= NEAR {
             T::dispatch(self);
         } else {
@@ -303,6 +303,12 @@ pub unsafe fn add_products<V: Lanes, const R: usize, const NV: usize>(
             }
         }
     }
+}
+
+/// Whether so many columns beyond the last full register would leave another one mostly empty: then they are had in another
+/// way.
+pub fn are_few(columns: usize, lanes: usize) -> bool {
+    columns > 0 && 4 * columns <= lanes
 }
 
 /// Rows of the largest tile of so many registers a row: enough sums to hide the latency of a product, in no more registers

@@ -10,7 +10,7 @@ use crate::layout::{Layout, Runs};
 pub struct Turn<T> {
     pub rows: usize,
     pub columns: usize,
-    /// Columns that are written, at least those that there are: behind them comes 0 up to the end of a register.
+    /// Columns that are written, at least `columns`: those beyond are 0.
     pub padded: usize,
     pub from: *const T,
     pub from_step: usize,
@@ -19,14 +19,14 @@ pub struct Turn<T> {
     pub factor: Option<T>,
 }
 
+/// Multiply-adds that take as long as to move a number.
+pub const MOVED: usize = 8;
 /// Below so many rows or columns a square is mostly empty.
 const FEW: usize = 4;
 
-impl<T> Turn<T> {
-    /// Whether a matrix of such a size is turned more quickly by squares than number by number.
-    pub fn pays(rows: usize, columns: usize) -> bool {
-        rows >= FEW && columns >= FEW
-    }
+/// Whether a matrix of such a size is turned more quickly by squares than number by number.
+pub fn pays(rows: usize, columns: usize) -> bool {
+    rows >= FEW && columns >= FEW
 }
 
 impl<T: Float> Kernel<T> for &Turn<T> {
@@ -75,12 +75,12 @@ impl<T: Float> Turn<T> {
     }
 }
 
-/// Copies between strided views of one element type. Where one of them has elements side by side along one dimension and the
-/// other along another, as with channels last and first, in squares.
+/// Copies between strided views of one element type. Where one of them has elements side by side along one dimension and
+/// the other along another, as with channels last and first, in squares.
 pub fn copy<T: Float>(x: &[T], from: &Layout, out: &mut [T], to: &Layout) {
     let mut runs = Runs::new([from, to]);
     let turned = if runs.strides[1] == 1 && runs.strides[0] != 1 { runs.side_by_side(0) } else { None };
-    let Some((rows, [_, to_step])) = turned.filter(|(rows, _)| Turn::<T>::pays(*rows, runs.n)) else {
+    let Some((rows, [_, to_step])) = turned.filter(|(rows, _)| pays(*rows, runs.n)) else {
         return map::copy(x, from, out, to, |v| v);
     };
     let planes = runs.count();
@@ -94,8 +94,7 @@ pub fn copy<T: Float>(x: &[T], from: &Layout, out: &mut [T], to: &Layout) {
         "a view reaches beyond its memory"
     );
     let out = Shared::new(out);
-    // To move a number counts as much as some products.
-    parallel_if(8 * planes * rows * columns, planes, |plane| {
+    parallel_if(MOVED * planes * rows * columns, planes, |plane| {
         let [a, b] = runs.start(plane);
         // SAFETY: both views lie within their memories, and no two elements of the result in one place.
         T::dispatch(&Turn {
@@ -117,8 +116,8 @@ mod tests {
     use crate::rng::Stream;
     use crate::{DType, Tensor};
 
-    /// Every order of dimensions, of sizes around a register's, of a part of a larger tensor: bit for bit what copying one
-    /// number after the other gives.
+    /// Orders of dimensions, of sizes around a register's, of a part of a larger tensor: bit for bit what copying one number
+    /// after the other gives.
     #[test]
     fn squares_copy_what_single_elements_would() {
         let stream = Stream::new(3, "turn");

@@ -212,7 +212,7 @@ pub unsafe fn correlate<T: Float>(
     }
 }
 
-/// Keeps the gradient where the result is positive, and sums it over the pixels of a row.
+/// Keeps the gradient where the result is positive, and sums it over its pixels.
 pub struct Gradient<'a, T> {
     /// `[pixels, channels]`
     pub grad: &'a mut [T],

@@ -1,7 +1,8 @@
 //! The sizes of a convolution.
 
-use super::tile::{Correlation, REGISTERS};
+use super::tile::REGISTERS;
 use crate::backend::cpu::simd::Float;
+use crate::backend::cpu::tile::are_few;
 use crate::backend::{ConvArgs, Window};
 
 /// Of weights with more floats than this, fewer sums are made.
@@ -194,7 +195,7 @@ impl Geometry {
     pub fn gradient_blocks(&self) -> impl Iterator<Item = Block> + Clone + use<> {
         let (columns, lanes) = (self.channels[1], self.lanes);
         let rest = columns % lanes;
-        let alone = Correlation::<f32>::takes_few(lanes, rest);
+        let alone = are_few(rest, lanes);
         let full = if alone { columns - rest } else { columns };
         let few = Block { first: full, count: rest, width: lanes, folds: 1 };
         self.blocks(full, 1).chain(alone.then_some(few))

@@ -5,7 +5,7 @@
 //! weights of a layer do not fit the nearest cache, while pixels do.
 
 use crate::backend::cpu::simd::{Elementary, Float, Kernel, Lanes, Rows, load, transpose};
-use crate::backend::cpu::tile::{add_products, products};
+use crate::backend::cpu::tile::{add_products, are_few, products};
 
 /// Registers of a row.
 pub const REGISTERS: usize = 2;
@@ -147,11 +147,12 @@ impl<T: Float> Kernel<T> for Correlation<T> {
             // SAFETY: as above.
             (Some(band), _) if most::<V>() >= 9 => unsafe { self.bands::<V, 9, 2, 3>(0, band) },
             // SAFETY: the columns are as few as that.
-            _ if Self::takes_few(V::N, self.columns) => unsafe {
+            _ if are_few(self.columns, V::N) => unsafe {
                 match self.columns {
                     1 => self.few::<V, 1>(),
                     2 => self.few::<V, 2>(),
-                    _ => self.few::<V, 4>(),
+                    _ if V::N >= 16 => self.few::<V, 4>(),
+                    _ => unreachable!("of fewer lanes, no more are few"),
                 }
             },
             (_, registers) => tiles!(self.rows, registers, |first| self.tile),
@@ -166,12 +167,7 @@ impl<T: Float> Correlation<T> {
         lanes * size_of::<T>() >= 64 && kernel_rows == 3 && floats == 3
     }
 
-    /// Whether columns are so few that they change places with the rows, which then fill registers.
-    pub fn takes_few(lanes: usize, columns: usize) -> bool {
-        columns > 0 && 4 * columns <= lanes
-    }
-
-    /// `C` columns, or three of four.
+    /// `C` columns; three are taken as four, of which the last is not kept.
     #[inline(always)]
     unsafe fn few<V: Lanes<Float = T>, const C: usize>(&self) {
         let mut first = 0;

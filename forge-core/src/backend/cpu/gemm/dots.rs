@@ -41,18 +41,18 @@ impl<T: Float> Kernel<T> for Dots<T> {
 }
 
 impl<T: Float> Dots<T> {
-    /// All results in squares of `F` of the few times `M` of the many, as many as a register has lanes.
+    /// All results in tiles of `F` of the few times `M` of the many, as many as a register has lanes.
     #[inline(always)]
     unsafe fn tiles<V: Elementary<Float = T>, const F: usize, const M: usize>(&self) {
         for j in self.many.1.clone().step_by(M) {
             for i in (0..self.few.1).step_by(F) {
-                // SAFETY: the square begins within the operands.
+                // SAFETY: the tile begins within the operands.
                 unsafe { self.tile::<V, F, M>(i, j) };
             }
         }
     }
 
-    /// The square from `i` and `j` on. Beyond the last row that row comes again, and what it gives is not written.
+    /// The tile from `i` and `j` on. Beyond the last row that row comes again, and what it gives is not written.
     #[inline(always)]
     unsafe fn tile<V: Elementary<Float = T>, const F: usize, const M: usize>(&self, i: usize, j: usize) {
         let (rows, columns) = (F.min(self.few.1 - i), M.min(self.many.1.end - j));
@@ -76,7 +76,7 @@ impl<T: Float> Dots<T> {
             for (of_all, product) in all.iter_mut().zip(products.as_flattened()) {
                 *of_all = *product;
             }
-            let lanes = self.lanes(all);
+            let lanes = self.added_up(all);
             for f in 0..rows {
                 for m in 0..columns {
                     self.write(i + f, j + m, lanes[f * M + m]);
@@ -97,15 +97,15 @@ impl<T: Float> Dots<T> {
             }
             // Eight streams from memory come quicker than four, where there are registers for sixteen sums.
             while V::TILE >= 6 && j + 8 <= end {
-                self.some::<V, 8>(i, j);
+                self.each_summed::<V, 8>(i, j);
                 j += 8;
             }
             while j + 4 <= end {
-                self.some::<V, 4>(i, j);
+                self.each_summed::<V, 4>(i, j);
                 j += 4;
             }
             while j < end {
-                self.some::<V, 1>(i, j);
+                self.each_summed::<V, 1>(i, j);
                 j += 1;
             }
         }
@@ -125,7 +125,7 @@ impl<T: Float> Dots<T> {
             if self.steps.1 == 1 && self.bias.is_null() {
                 return sums(all).mul(V::splat(self.factor)).store(self.out.add(i * self.steps.0 + j));
             }
-            for (r, sum) in self.lanes(all)[..V::N].iter().enumerate() {
+            for (r, sum) in self.added_up(all)[..V::N].iter().enumerate() {
                 self.write(i, j + r, *sum);
             }
         }
@@ -144,7 +144,7 @@ impl<T: Float> Dots<T> {
 
     /// Row `i` of the few with `R` of the many.
     #[inline(always)]
-    unsafe fn some<V: Elementary<Float = T>, const R: usize>(&self, i: usize, j: usize) {
+    unsafe fn each_summed<V: Elementary<Float = T>, const R: usize>(&self, i: usize, j: usize) {
         // SAFETY: the caller's rows are there.
         unsafe {
             for (r, sums) in self.rows::<V, R>(i, j).into_iter().enumerate() {
@@ -153,8 +153,8 @@ impl<T: Float> Dots<T> {
         }
     }
 
-    /// Row `i` of the few times each of `R` of the many, lane by lane: each sum in two registers, so that one need not wait
-    /// for the other.
+    /// Row `i` of the few times each of `R` of the many, lane by lane: each sum in two registers, so that one need not
+    /// wait for the other.
     #[inline(always)]
     unsafe fn rows<V: Elementary<Float = T>, const R: usize>(&self, i: usize, j: usize) -> [V; R] {
         // SAFETY: the caller's rows are there.
@@ -188,7 +188,7 @@ impl<T: Float> Dots<T> {
 
     /// The sums of so many registers, times the factor.
     #[inline(always)]
-    unsafe fn lanes<V: Elementary<Float = T>>(&self, all: Rows<V>) -> [T; 16] {
+    unsafe fn added_up<V: Elementary<Float = T>>(&self, all: Rows<V>) -> [T; 16] {
         let mut lanes = [T::default(); 16];
         // SAFETY: no register has more than sixteen lanes; the caller's registers are there.
         unsafe { sums(all).mul(V::splat(self.factor)).store(lanes.as_mut_ptr()) };

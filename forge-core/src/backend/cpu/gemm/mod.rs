@@ -29,9 +29,9 @@ const ROWS: usize = 480;
 const FEW: usize = 12;
 /// Up to so many rows or columns, a product of operands that both lie along the sum is one of dot products.
 const THIN: usize = 2;
-/// As much where sums are so long that what is left to add in a register is little beside them.
-const SQUARES: usize = 16;
-const DEEP: usize = 128;
+/// The same limit for long sums, beside which adding up a register's lanes costs little, and what is long.
+const FEW_OF_LONG: usize = 16;
+const LONG: usize = 128;
 /// Rows or columns of a task of dot products.
 const MANY: usize = 64;
 
@@ -223,7 +223,7 @@ impl<T: Float> Task<'_, T> {
     fn way(&self, a: &Matrix<T>, b: &Matrix<T>) -> Way {
         let (m, k, n) = self.sizes;
         let few = m.min(n);
-        let pays = few <= THIN && k >= self.width / 4 || few <= SQUARES && k >= DEEP;
+        let pays = few <= THIN && k >= self.width / 4 || few <= FEW_OF_LONG && k >= LONG;
         if pays && a.column == 1 && b.row == 1 && !self.adds {
             Way::Thin
         } else if m.min(n) > FEW && m.saturating_mul(n).saturating_mul(k) > LARGE {
@@ -354,7 +354,7 @@ impl<T: Float> Task<'_, T> {
         let (m, k, n) = self.sizes;
         let (b, factor, bias) = (b.transposed(), self.factor, self.bias);
         let range = |size: usize| part * MANY..size.min((part + 1) * MANY);
-        T::dispatch(match m <= THIN {
+        T::dispatch(match m <= n {
             true => Dots {
                 few: (a, m),
                 many: (b, range(n)),
@@ -404,8 +404,8 @@ mod tests {
         Tensor::new(&(0..count).map(|i| stream.normal(i)).collect::<Vec<_>>(), shape).unwrap()
     }
 
-    /// Every way through the kernels: thin, squares, few rows read in place, packed, several depths, several blocks of rows,
-    /// tails; operands in either order; sums on top of what is there, with a factor and a bias.
+    /// Every way through the kernels: thin, in tiles of dot products, few rows read in place, packed, several depths,
+    /// several blocks of rows, tails; operands in either order; sums on top of what is there, with a factor and a bias.
     #[test]
     fn products_are_those_of_the_definition() {
         let sizes = [
@@ -427,6 +427,8 @@ mod tests {
             (3, 128, 3),
             (16, 131, 37),
             (70, 150, 10),
+            (5, 128, 70),
+            (16, 131, 200),
         ];
         let turns = [(false, false), (false, true), (true, false), (true, true)];
         let dtypes = [(DType::F64, 1e-12), (DType::F32, 1e-6)];

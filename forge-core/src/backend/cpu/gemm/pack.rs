@@ -2,7 +2,7 @@
 
 use super::Matrix;
 use crate::backend::cpu::simd::{Elementary, Float, Kernel};
-use crate::backend::cpu::turn::Turn;
+use crate::backend::cpu::turn::{Turn, pays};
 
 /// Copies `[depth, columns]` of a matrix, times a factor, to rows of whole registers, whose rest is 0.
 pub struct Pack<T> {
@@ -34,7 +34,7 @@ impl<T: Float> Kernel<T> for Pack<T> {
                 }
                 return;
             }
-            if b.row == 1 && Turn::<T>::pays(depth, columns) {
+            if b.row == 1 && pays(depth, columns) {
                 return T::dispatch(&Turn {
                     rows: depth,
                     columns,

@@ -236,7 +236,7 @@ impl<T: Float, C: Cell> Backward<T, C> {
         let (count, panels) = (self.rows.1, self.shape.panels());
         let tail = self.shape.panel(panels - 1);
         let full = if tail.units == lanes { panels } else { panels - 1 };
-        let mut weights = weights;
+        let (depth, mut weights) = (self.shape.depth(slots), weights);
         for Block { first, width, thin } in blocks(columns.0, lanes) {
             let part = |p: usize, outer: usize, b: *const T| {
                 let panel = self.shape.panel(p);
@@ -261,7 +261,6 @@ impl<T: Float, C: Cell> Backward<T, C> {
             ];
             let (out, start) =
                 (out.wrapping_add(first), if start.is_null() { start } else { start.wrapping_add(first) });
-            let depth = self.shape.depth(slots);
             if thin {
                 let columns = columns.0 - first;
                 T::dispatch(&Thin {

@@ -1,5 +1,7 @@
 //! How a recurrent layer's numbers are laid out for the kernels.
 
+use crate::backend::cpu::tile::are_few;
+
 /// Samples that a shard takes through the whole sequence, at least: enough for full register tiles.
 const ROWS: usize = 12;
 /// Shards at most: each has weight gradients of its own, which are added in the end.
@@ -129,11 +131,10 @@ pub struct Block {
     pub thin: bool,
 }
 
-/// Output columns (`0..columns`) in blocks of up to four registers. Those left over are a thin block where they would fill no
-/// more than a quarter of another register.
+/// Output columns (`0..columns`) in blocks of up to four registers. Those left over are a thin block where they are few.
 pub fn blocks(columns: usize, lanes: usize) -> impl Iterator<Item = Block> {
     let rest = columns % lanes;
-    let thin = rest > 0 && rest <= lanes / 4;
+    let thin = are_few(rest, lanes);
     let full = if thin { columns - rest } else { columns };
     let blocks = (0..full).step_by(4 * lanes).map(move |first| {
         let width = (full - first).min(4 * lanes).next_multiple_of(lanes);

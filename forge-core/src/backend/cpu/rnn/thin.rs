@@ -3,8 +3,8 @@
 use crate::backend::cpu::simd::{Elementary, Float, Kernel, Rows, sums};
 use crate::backend::cpu::tile::Part;
 
-/// `out[row, column] = start[row, column] + Σ a[row, i] · weights[column, i]` over the elements of all parts, which lie side
-/// by side and are whole registers.
+/// `out[row, column] = start[row, column] + Σ a[row, i] · weights[column, i]` over the elements of all parts, which lie
+/// side by side and are whole registers.
 pub struct Thin<T> {
     pub rows: usize,
     pub columns: usize,
@@ -35,7 +35,8 @@ impl<T: Float> Kernel<T> for &Thin<T> {
                 (16, _) => self.groups::<V, 4, 4>(),
                 (8, 1) => self.groups::<V, 8, 1>(),
                 (8, _) => self.groups::<V, 4, 2>(),
-                _ => self.groups::<V, 4, 1>(),
+                (4, _) => self.groups::<V, 4, 1>(),
+                _ => unreachable!("of two lanes, no column is few"),
             }
         }
     }

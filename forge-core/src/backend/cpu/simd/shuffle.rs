@@ -7,8 +7,8 @@ pub type Rows<V> = [V; 16];
 
 /// Makes columns of rows: lane j of register i becomes lane i of register j.
 ///
-/// A zip of the upper with the lower half moves the first digit of a lane's place, written in twos, to its end; so many of
-/// them as a register's number has digits change the digits of registers for those of lanes.
+/// To zip register i with register i + N/2 rotates the binary digits of (register, lane) by one; log₂ N such rounds
+/// exchange the two numbers.
 #[inline(always)]
 pub fn transpose<V: Lanes>(rows: &mut Rows<V>) {
     let half = V::N / 2;
