@@ -58,17 +58,17 @@ pub fn backward<T: Float>(
     let depth = shape.depth(slots);
     for Block { first, width, thin } in blocks(columns_out, shape.lanes) {
         let count = width.min(columns_out - first);
-        // Floats from gate to gate and from column to column.
-        let (of_gate, of_column) = if thin { (1, depth) } else { (width, 1) };
         let mut gates = 0;
         for p in 0..shape.panels() {
             let panel = shape.panel(p);
             let range = used(&panel, shape.lanes, slots);
             columns(shape, &panel, gate_slots, |row, column| {
-                let to = at + (gates + column - range.start) * of_gate;
-                let from = row * columns_out + first;
-                for (c, w) in weights[from..from + count].iter().enumerate() {
-                    out[to + c * of_column] = *w;
+                let gate = gates + column - range.start;
+                let from = &weights[row * columns_out + first..][..count];
+                if thin {
+                    from.iter().enumerate().for_each(|(c, w)| out[at + c * depth + gate] = *w);
+                } else {
+                    out[at + gate * width..][..count].copy_from_slice(from);
                 }
             });
             gates += range.len();
