@@ -205,25 +205,18 @@ impl Backend for Cpu {
     }
 
     fn copy(&self, x: Arg, out: &mut Memory, to: &Layout) -> Result<()> {
-        let (from, into) = (x.memory.dtype(), out.dtype());
+        let (from, into, layout) = (x.memory.dtype(), out.dtype(), x.layout);
         if from == into {
             // Without a detour through f64, so that large integers stay exact.
-            match from {
-                DType::F32 => {
-                    turn::copy::<f32>(elements("copy", x.memory)?, x.layout, elements_mut("copy", out)?, to)
-                }
-                DType::F64 => {
-                    turn::copy::<f64>(elements("copy", x.memory)?, x.layout, elements_mut("copy", out)?, to)
-                }
-                DType::I64 => map::copy::<i64, i64>(
-                    elements("copy", x.memory)?,
-                    x.layout,
-                    elements_mut("copy", out)?,
-                    to,
-                    |v| v,
-                ),
+            if from == DType::I64 {
+                let (x, out) = (elements::<i64>("copy", x.memory)?, elements_mut("copy", out)?);
+                map::copy(x, layout, out, to, |v| v);
+                return Ok(());
             }
-            return Ok(());
+            return float!("copy", from, T => {
+                turn::copy::<T>(elements("copy", x.memory)?, layout, elements_mut("copy", out)?, to);
+                Ok(())
+            });
         }
         any!(from, T => any!(into, U => {
             let (x, out) = ((elements::<T>("to_dtype", x.memory)?, x.layout), elements_mut::<U>("to_dtype", out)?);
