@@ -18,11 +18,19 @@ pub struct Operands<T> {
     pub folded: *mut T,
 }
 
-/// What the places of one image give to its pixels.
+/// What the places of some images give to their pixels.
 ///
 /// # Safety
-/// The operands are as they say; `out` points at the floats of one image, not padded.
-pub unsafe fn spread<T: Float>(g: &Geometry, all: Operands<T>, out: *mut T) {
+/// The operands are as they say, of as many images; `out` points at the floats of those, not padded.
+pub unsafe fn spread<T: Float>(g: &Geometry, images: usize, all: Operands<T>, out: *mut T) {
+    for n in 0..images {
+        let of = Operands { grad: all.grad.wrapping_add(n * g.place_image()), ..all };
+        // SAFETY: the caller's promise.
+        unsafe { spread_one(g, of, out.wrapping_add(n * g.plain_image())) };
+    }
+}
+
+unsafe fn spread_one<T: Float>(g: &Geometry, all: Operands<T>, out: *mut T) {
     let inputs = g.channels[0];
     let mut weights = all.weights;
     for group in 0..g.groups {

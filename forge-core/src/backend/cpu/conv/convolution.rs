@@ -1,17 +1,59 @@
-//! The convolution with what follows it, image by image: relu and maxima are taken while an image's places are still in a
-//! cache, and its gradients made from a gradient of places that never is in memory as a whole.
+//! The convolution with what follows it, some images at a time: relu and maxima are taken while the images' places are still
+//! in a cache, and their gradients made from a gradient of places that never is in memory as a whole.
 
 use super::forward::Operands;
 use super::geometry::Geometry;
-use super::weight_gradient;
+use super::winograd::Squares;
 use super::{Arriving, CpuConv, Gradients, Kept, SLACK, backward, bias_gradient, bias_of, forward, is_relu};
+use super::{pack, weight_gradient};
 use crate::backend::cpu::channels_last::{Image, build};
-use crate::backend::cpu::pool::{Backward, Spans};
+use crate::backend::cpu::pool::{Backward, Forward, Spans};
 use crate::backend::cpu::scratch::Scratch;
 use crate::backend::cpu::simd::{Float, lanes};
 use crate::backend::cpu::threads::{Shared, parallel_if};
 use crate::backend::{ConvArgs, Parts};
 use crate::{Result, Tensor};
+use std::ops::Range;
+
+/// The images as sweeps read them: with margins, or where tiles look for the ends themselves, without.
+struct Source<'a, T> {
+    x: Image<'a, T>,
+    g: &'a Geometry,
+    margins: bool,
+    /// Floats of an image.
+    each: usize,
+    /// All images, if they lie so already.
+    whole: Option<&'a [T]>,
+}
+
+impl<'a, T: Float> Source<'a, T> {
+    fn new(x: &'a Tensor, g: &'a Geometry, squares: Option<&Squares>) -> Result<Self> {
+        let x = Image::<T>::of("conv", x)?;
+        let margins = squares.is_none() && g.padded != g.image;
+        let whole = if margins { None } else { x.whole() };
+        let each = if margins { g.padded_image() } else { g.plain_image() };
+        Ok(Source { x, g, margins, each, whole })
+    }
+
+    /// Floats that copies of so many images need.
+    fn copies(&self, images: usize) -> usize {
+        if self.whole.is_some() { 0 } else { images * self.each }
+    }
+
+    /// Some images, if need be copied to `room`.
+    fn images(&self, images: Range<usize>, room: &mut [T]) -> *const T {
+        if let Some(whole) = self.whole {
+            return whole[images.start * self.each..].as_ptr();
+        }
+        for (n, copy) in images.zip(room.chunks_exact_mut(self.each)) {
+            match self.margins {
+                true => self.x.padded(n, self.g.corner(), self.g.padded[1], copy),
+                false => self.x.image(n, copy),
+            }
+        }
+        room.as_ptr()
+    }
+}
 
 impl CpuConv {
     /// With `parts`, the largest of each part of the places; their positions are kept if asked for.
@@ -22,6 +64,7 @@ impl CpuConv {
         keep: bool,
     ) -> Result<(Tensor, Kept<T>)> {
         let g = Geometry::new(args, lanes::<T>());
+        let squares = g.squares().map(|[there, _]| there);
         // In training weights change before they would serve again.
         let (own, of_weight);
         let packed: &Scratch<T> = match keep {
@@ -36,46 +79,60 @@ impl CpuConv {
         };
         let bias = args.bias.as_ref().map(Tensor::packed).transpose()?;
         let bias = bias_of::<T>(bias.as_ref())?;
-        let x = Image::<T>::of("conv", &args.x)?;
-        let whole = if g.padded == g.image { x.whole() } else { None };
+        let bias = || bias.map_or(std::ptr::null(), <[T]>::as_ptr);
+        let source = Source::<T>::new(&args.x, &g, squares.as_ref())?;
         let spans = parts.map(|parts| Spans::of_maxima(*parts, g.places));
         let [rows, columns] = spans.as_ref().map_or(g.places, Spans::counts);
         let each = rows * columns * g.outputs();
         let kept = if keep && spans.is_some() { each } else { 0 };
         let mut positions = Scratch::<T>::new(&self.memory, g.batch * kept);
         let at = Shared::new(positions.as_mut());
+        let together = squares.as_ref().map_or(1, Squares::images);
         let y = build::<T>(&args.x, [g.batch, g.outputs(), rows, columns], |out| {
             let out = Shared::new(out);
-            parallel_if(g.batch * g.multiply_adds(), g.batch, |n| {
-                let mut copy =
-                    Scratch::<T>::new(&self.memory, if whole.is_some() { 0 } else { g.padded_image() });
-                let padded = match whole {
-                    Some(pixels) => pixels[n * g.padded_image()..].as_ptr(),
-                    None => {
-                        x.padded(n, g.corner(), g.padded[1], copy.as_mut());
-                        copy.as_ref().as_ptr()
-                    }
-                };
-                // SAFETY: image n's own part of the result.
-                let y = unsafe { out.part(n * each, each) };
-                let columns = g.folded(g.places[1], g.channels[1], g.forward_folds());
-                let mut folded = Scratch::<T>::new(&self.memory, columns);
-                let all = Operands {
-                    padded,
-                    weights: packed.as_ref().as_ptr(),
-                    bias: bias.map_or(std::ptr::null(), <[T]>::as_ptr),
-                    folded: folded.as_mut().as_mut_ptr(),
-                };
-                match &spans {
-                    // SAFETY: `y` has room for the image's places; the operands were made for this geometry.
-                    None => unsafe { forward::gather(&g, all, y.as_mut_ptr()) },
-                    Some(spans) => {
-                        let mut rows = Scratch::<T>::new(&self.memory, forward::room(&g, spans));
-                        // SAFETY: image n's own part, or none; the operands were made for this geometry.
+            parallel_if(g.batch * g.multiply_adds(), g.batch.div_ceil(together), |shard| {
+                let images = shard * together..((shard + 1) * together).min(g.batch);
+                let (first, count) = (images.start, images.len());
+                let mut copies = Scratch::<T>::new(&self.memory, source.copies(count));
+                let pixels = source.images(images, copies.as_mut());
+                let weights = packed.as_ref().as_ptr();
+                // SAFETY: these images' own parts of the result, and of the positions or none.
+                let (y, at) =
+                    unsafe { (out.part(first * each, count * each), at.part(first * kept, count * kept)) };
+                match (&squares, &spans) {
+                    (Some(squares), None) => {
+                        // SAFETY: `y` has room for the images' places; the operands were made for these sizes.
                         unsafe {
-                            let at = at.part(n * kept, kept);
-                            forward::Maxima { g: &g, spans, rows: rows.as_mut(), y: &mut *y, at }.take(all);
+                            squares.sweep(&self.memory, count, (pixels, weights), bias(), y.as_mut_ptr())
+                        };
+                    }
+                    (Some(squares), Some(spans)) => {
+                        let mut places = Scratch::<T>::new(&self.memory, count * g.result());
+                        let to = places.as_mut().as_mut_ptr();
+                        // SAFETY: as above.
+                        unsafe { squares.sweep(&self.memory, count, (pixels, weights), bias(), to) };
+                        let mut at = at.chunks_mut(kept.max(1));
+                        for (x, y) in places.as_ref().chunks_exact(g.result()).zip(y.chunks_exact_mut(each)) {
+                            T::dispatch(Forward {
+                                spans,
+                                parts: 0..rows,
+                                channels: 0..g.outputs(),
+                                pixel: g.outputs(),
+                                x,
+                                x_from: 0,
+                                x_pixel: g.outputs(),
+                                y,
+                                at: at.next().unwrap_or_default(),
+                            });
                         }
+                    }
+                    (None, _) => {
+                        let columns = g.folded(g.places[1], g.channels[1], g.forward_folds());
+                        let mut folded = Scratch::<T>::new(&self.memory, columns);
+                        let folded = folded.as_mut().as_mut_ptr();
+                        let all = Operands { padded: pixels, weights, bias: bias(), folded };
+                        // SAFETY: as above, for one image.
+                        unsafe { self.one(&g, all, spans.as_ref(), y, at) };
                     }
                 }
                 // Behind the maxima: the largest of what a relu leaves is what it leaves of the largest.
@@ -89,6 +146,27 @@ impl CpuConv {
         Ok((y, Kept { result, positions: (kept > 0).then_some(positions) }))
     }
 
+    /// One image by sweeps over its rows.
+    ///
+    /// # Safety
+    /// The operands are those of the geometry; `y` has room for the places or their maxima, and `at` for the positions of
+    /// these or for none.
+    unsafe fn one<T: Float>(
+        &self,
+        g: &Geometry,
+        all: Operands<T>,
+        spans: Option<&Spans>,
+        y: &mut [T],
+        at: &mut [T],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let Some(spans) = spans else { return forward::gather(g, all, y.as_mut_ptr()) };
+            let mut rows = Scratch::<T>::new(&self.memory, forward::room(g, spans));
+            forward::Maxima { g, spans, rows: rows.as_mut(), y, at }.take(all);
+        }
+    }
+
     /// Gradients of x, weight and bias.
     pub(super) fn backward<T: Float>(
         &self,
@@ -99,63 +177,69 @@ impl CpuConv {
         [need_x, need_weight, need_bias]: [bool; 3],
     ) -> Result<Gradients> {
         let g = Geometry::new(args, lanes::<T>());
+        let squares = g.squares();
         let arriving = Arriving::<T>::new(grad, kept.result.as_ref())?;
-        let x = Image::<T>::of("conv", &args.x)?;
-        let whole = if g.padded == g.image { x.whole() } else { None };
+        let source = Source::<T>::new(&args.x, &g, squares.as_ref().map(|[there, _]| there))?;
         let spans = parts.map(|parts| Spans::of_maxima(*parts, g.places));
         let positions = kept.positions.as_ref().map_or(&[][..], Scratch::as_ref);
         let packed = if need_x { Some(self.backward_weights::<T>(args, &g)?) } else { None };
-        let (shards, floats) = (g.shards(), g.packed_gradient());
+        let floats = match &squares {
+            Some([there, _]) => there.gradient_floats(),
+            None => g.packed_gradient(),
+        };
+        let shards = g.shards();
         let mut d_weight = Scratch::<T>::new(&self.memory, if need_weight { shards * floats } else { 0 });
         let mut d_bias = Scratch::<T>::zeros(&self.memory, shards * g.outputs());
         let (weight_at, bias_at) = (Shared::new(d_weight.as_mut()), Shared::new(d_bias.as_mut()));
+        let together = squares.as_ref().map_or(1, |[there, _]| there.images());
         let pass = |dx: Option<Shared<T>>| {
             parallel_if(g.batch * g.multiply_adds(), shards, |s| {
-                let (images, chunk) = (g.images(s), g.images_in_cache().min(g.images(s).len()));
+                let images = g.images(s);
+                let chunk = g.images_in_cache().max(together).min(images.len());
                 let mut grads = Scratch::<T>::new(&self.memory, chunk * g.place_image() + SLACK);
-                let copied = if need_weight && whole.is_none() { chunk * g.padded_image() } else { 0 };
+                let copied = if need_weight { source.copies(chunk) } else { 0 };
                 let mut copies = Scratch::<T>::new(&self.memory, copied);
                 let columns = g.folded(g.image[1], g.channels[0], g.backward_folds());
                 let mut folded = Scratch::<T>::new(&self.memory, if need_x { columns } else { 0 });
                 // SAFETY: this shard's own part.
                 let sums = unsafe { bias_at.part(s * g.outputs(), g.outputs()) };
                 for first in images.clone().step_by(chunk) {
-                    let count = chunk.min(images.end - first);
-                    for i in 0..count {
-                        let n = first + i;
-                        let grad = &mut grads.as_mut()[i * g.place_image()..(i + 1) * g.place_image()];
+                    let here = first..(first + chunk).min(images.end);
+                    for (n, grad) in here.clone().zip(grads.as_mut().chunks_exact_mut(g.place_image())) {
                         match &spans {
                             None => rows_of_places(&g, &arriving, n, grad, sums),
                             Some(spans) => self.scatter(&g, &arriving, (spans, positions), n, grad, sums),
                         }
-                        if let (Some(dx), Some(packed)) = (dx, &packed) {
-                            let (size, weights) = (g.plain_image(), packed.as_ref().as_ptr());
-                            // SAFETY: image n's own part of the result, and its gradient with margins.
-                            unsafe {
-                                let to = dx.part(n * size, size).as_mut_ptr();
-                                let all = backward::Operands {
-                                    grad: grad.as_ptr(),
-                                    weights,
-                                    bias: std::ptr::null(),
-                                    folded: folded.as_mut().as_mut_ptr(),
-                                };
-                                backward::spread(&g, all, to);
+                    }
+                    let grad = grads.as_ref().as_ptr();
+                    let places = grad.wrapping_add(g.margins()[0] * g.outputs());
+                    if let (Some(dx), Some(packed)) = (dx, &packed) {
+                        let (size, weights) = (g.plain_image(), packed.as_ref().as_ptr());
+                        // SAFETY: these images' own part of the result, and their gradients with margins.
+                        unsafe {
+                            let to = dx.part(first * size, here.len() * size).as_mut_ptr();
+                            let bias = std::ptr::null();
+                            if let Some([_, back]) = &squares {
+                                back.sweep(&self.memory, here.len(), (places, weights), bias, to);
+                            } else {
+                                let folded = folded.as_mut().as_mut_ptr();
+                                let all = backward::Operands { grad, weights, bias, folded };
+                                backward::spread(&g, here.len(), all, to);
                             }
-                        }
-                        if copied > 0 {
-                            let copy = &mut copies.as_mut()[i * g.padded_image()..(i + 1) * g.padded_image()];
-                            x.padded(n, g.corner(), g.padded[1], copy);
                         }
                     }
                     if need_weight {
-                        let padded = match whole {
-                            Some(pixels) => pixels[first * g.padded_image()..].as_ptr(),
-                            None => copies.as_ref().as_ptr(),
-                        };
-                        let out = weight_at.get().wrapping_add(s * floats);
-                        let operands = (padded, grads.as_ref().as_ptr());
-                        // SAFETY: `count` images and their gradients; `out` is this shard's own.
-                        unsafe { backward::correlate(&g, count, operands, first > images.start, out) };
+                        let pixels = source.images(here.clone(), copies.as_mut());
+                        let (out, add) = (weight_at.get().wrapping_add(s * floats), first > images.start);
+                        // SAFETY: so many images and their gradients; `out` is this shard's own.
+                        unsafe {
+                            if let Some([there, _]) = &squares {
+                                let grad = (places, [g.place_image(), g.place_row()]);
+                                there.correlate(&self.memory, here.len(), pixels, grad, add, out);
+                            } else {
+                                backward::correlate(&g, here.len(), (pixels, grad), add, out);
+                            }
+                        }
                     }
                 }
             });
@@ -173,9 +257,13 @@ impl CpuConv {
                 None
             }
         };
+        let unpack = |sums: &[T], out: &mut [T]| match &squares {
+            Some([there, _]) => there.gradient(&self.memory, sums, out),
+            None => pack::unpack(&g, sums, out),
+        };
         Ok([
             dx,
-            if need_weight { Some(weight_gradient(args, &g, d_weight)?) } else { None },
+            if need_weight { Some(weight_gradient(args, d_weight, floats, unpack)?) } else { None },
             if need_bias { bias_gradient(args, d_bias)? } else { None },
         ])
     }

@@ -28,6 +28,8 @@ pub struct Geometry {
     pub window: Window,
     /// Floats in a register.
     pub lanes: usize,
+    /// Whether places are summed in tiles where that saves products.
+    pub in_tiles: bool,
 }
 
 impl Geometry {
@@ -44,6 +46,7 @@ impl Geometry {
             places: args.output,
             window: args.window,
             lanes,
+            in_tiles: true,
         }
     }
 
@@ -51,7 +54,7 @@ impl Geometry {
     pub fn transposed(args: &ConvArgs, lanes: usize) -> Self {
         let (image, x) = (args.output, args.x.shape());
         let padded = args.window.padded(image);
-        Geometry { image, padded, places: [x[2], x[3]], ..Geometry::new(args, lanes) }
+        Geometry { image, padded, places: [x[2], x[3]], in_tiles: false, ..Geometry::new(args, lanes) }
     }
 
     /// Channels of the image in all groups.

@@ -12,6 +12,7 @@ mod geometry;
 mod pack;
 mod tile;
 mod transpose;
+mod winograd;
 
 use super::channels_last::Image;
 use super::free_list::FreeList;
@@ -51,8 +52,15 @@ impl<T: Float> Kept<T> {
 /// Weights for sweeps from images to places, as they are kept for inference.
 struct Packed<T: Float> {
     all: Scratch<T>,
+    order: Order,
+}
+
+/// What their order depends on beside the weight.
+#[derive(PartialEq)]
+struct Order {
     groups: usize,
     folds: usize,
+    in_tiles: bool,
 }
 
 /// Gradients of x, weight and bias.
@@ -113,13 +121,18 @@ impl<'a, T: Float> Arriving<'a, T> {
     }
 }
 
-/// The gradient of the weights from those of the shards, packed, which lie behind each other.
-fn weight_gradient<T: Float>(args: &ConvArgs, g: &Geometry, mut shards: Scratch<T>) -> Result<Tensor> {
-    let each = g.packed_gradient();
+/// The gradient of the weights from those of the shards, `each` floats that lie behind each other, in an order that `unpack`
+/// knows.
+fn weight_gradient<T: Float>(
+    args: &ConvArgs,
+    mut shards: Scratch<T>,
+    each: usize,
+    unpack: impl Fn(&[T], &mut [T]),
+) -> Result<Tensor> {
     T::dispatch(AddShards { all: shards.as_mut(), each });
     let device = args.weight.device().clone();
     Tensor::build(&device, T::DTYPE, *args.weight.dims(), |out| {
-        pack::unpack(g, &shards.as_ref()[..each], elements_mut("conv", out)?);
+        unpack(&shards.as_ref()[..each], elements_mut("conv", out)?);
         Ok(())
     })
 }
@@ -143,43 +156,48 @@ impl CpuConv {
         CpuConv { memory: memory.clone() }
     }
 
-    /// Weights in so many floats, as `pack` orders them.
-    fn packed<T: Float>(
+    /// The weight's floats as `order` gives them, one after the other.
+    fn ordered<T: Float>(
         &self,
         args: &ConvArgs,
-        g: &Geometry,
-        floats: usize,
-        pack: impl Fn(&Geometry, &[T], &mut [T]),
+        order: impl FnOnce(&[T]) -> Scratch<T>,
     ) -> Result<Scratch<T>> {
         let weight = args.weight.packed()?;
-        let mut packed = Scratch::<T>::new(&self.memory, floats);
-        pack(g, elements("conv", weight.arg().memory)?, packed.as_mut());
-        Ok(packed)
+        Ok(order(elements("conv", weight.arg().memory)?))
     }
 
     /// Weights for sweeps from images to places.
     fn forward_weights<T: Float>(&self, args: &ConvArgs, g: &Geometry) -> Result<Scratch<T>> {
-        let floats = g.packed(g.channels[0], g.channels[1], g.forward_folds());
-        self.packed(args, g, floats, pack::forward)
+        self.ordered(args, |weight| match g.squares() {
+            Some([there, _]) => there.weights(&self.memory, weight),
+            None => {
+                let floats = g.packed(g.channels[0], g.channels[1], g.forward_folds());
+                let mut packed = Scratch::new(&self.memory, floats);
+                pack::forward(g, weight, packed.as_mut());
+                packed
+            }
+        })
     }
 
     /// Those, kept with the weight until someone writes to it.
     fn kept_weights<T: Float>(&self, args: &ConvArgs, g: &Geometry) -> Result<Arc<Packed<T>>> {
-        let pack =
-            || Ok(Packed { all: self.forward_weights(args, g)?, groups: g.groups, folds: g.forward_folds() });
+        let order = || Order { groups: g.groups, folds: g.forward_folds(), in_tiles: g.squares().is_some() };
+        let pack = || Ok(Packed { all: self.forward_weights(args, g)?, order: order() });
         let kept = Tensor::panels([&args.weight], pack)?;
-        // The order depends on nothing else that a weight does not tell.
-        if (kept.groups, kept.folds) == (g.groups, g.forward_folds()) {
-            Ok(kept)
-        } else {
-            pack().map(Arc::new)
-        }
+        if kept.order == order() { Ok(kept) } else { pack().map(Arc::new) }
     }
 
     /// Weights for sweeps from places to images.
     fn backward_weights<T: Float>(&self, args: &ConvArgs, g: &Geometry) -> Result<Scratch<T>> {
-        let floats = g.packed(g.channels[1], g.channels[0], g.backward_folds());
-        self.packed(args, g, floats, pack::backward)
+        self.ordered(args, |weight| match g.squares() {
+            Some([_, back]) => back.weights_turned_round(&self.memory, weight),
+            None => {
+                let floats = g.packed(g.channels[1], g.channels[0], g.backward_folds());
+                let mut packed = Scratch::new(&self.memory, floats);
+                pack::backward(g, weight, packed.as_mut());
+                packed
+            }
+        })
     }
 }
 

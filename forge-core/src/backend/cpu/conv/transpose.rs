@@ -3,7 +3,7 @@
 use super::forward::Operands;
 use super::geometry::Geometry;
 use super::weight_gradient;
-use super::{Arriving, CpuConv, Gradients, SLACK, backward, bias_gradient, bias_of, forward, is_relu};
+use super::{Arriving, CpuConv, Gradients, SLACK, backward, bias_gradient, bias_of, forward, is_relu, pack};
 use crate::backend::ConvArgs;
 use crate::backend::cpu::channels_last::{Image, build};
 use crate::backend::cpu::scratch::Scratch;
@@ -42,7 +42,7 @@ impl CpuConv {
                         bias: bias.map_or(std::ptr::null(), <[T]>::as_ptr),
                         folded: folded.as_mut().as_mut_ptr(),
                     };
-                    backward::spread(&g, all, y.as_mut_ptr());
+                    backward::spread(&g, 1, all, y.as_mut_ptr());
                     y
                 };
                 if is_relu(args) {
@@ -121,7 +121,11 @@ impl CpuConv {
         };
         Ok([
             dx,
-            if need_weight { Some(weight_gradient(args, &g, d_weight)?) } else { None },
+            if need_weight {
+                Some(weight_gradient(args, d_weight, floats, |sums, out| pack::unpack(&g, sums, out))?)
+            } else {
+                None
+            },
             if need_bias { bias_gradient(args, d_bias)? } else { None },
         ])
     }
