@@ -26,9 +26,9 @@ const NUMBERS: usize = 16;
 /// Registers of a row of a product.
 const REGISTERS: usize = 4;
 /// Tiles that are multiplied together: enough for the weights to be read seldom, few enough for a near cache.
-const TILES: usize = 128;
+const TILES: usize = 64;
 /// Channels of both sides from which on the products that are saved outweigh the sums.
-const CHANNELS: usize = 32;
+const CHANNELS: usize = 24;
 
 /// A sweep of such a kernel over images, channels last.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl Geometry {
             let ([rows, columns], [high, wide]) = (squares.tiles(), squares.sizes[1]);
             // Tiles at odd ends are in part for nothing, and few tiles have to read as many weights.
             let saved = 4 * rows * columns * 4 <= high * wide * 7;
-            saved && self.batch * rows * columns >= TILES / 4
+            saved && 2 * self.batch * rows * columns >= TILES
         });
         pays.then_some([there, back])
     }
