@@ -96,6 +96,8 @@ fn any_number_of_threads_gives_the_same_bits() {
     check("conv2d in groups", &weighted, &move |t| Ok(vec![t[0].conv2d(&t[1], Some(&t[2]), &grouped)?]));
     let weighted: [&[usize]; 2] = [&[5, 96, 5, 5], &[80, 96, 3, 3]];
     check("conv2d of many channels", &weighted, &move |t| Ok(vec![t[0].conv2d(&t[1], None, &same)?]));
+    let weighted: [&[usize]; 3] = [&[11, 32, 21, 22], &[40, 32, 3, 3], &[40]];
+    check("conv2d by tiles", &weighted, &move |t| Ok(vec![t[0].conv2d(&t[1], Some(&t[2]), &same)?]));
     let apart = ConvTransposeOptions { stride: [2; 2], ..ConvTransposeOptions::default() };
     let weighted: [&[usize]; 2] = [&[9, 12, 9, 9], &[12, 10, 3, 3]];
     check("conv_transpose2d", &weighted, &move |t| Ok(vec![t[0].conv_transpose2d(&t[1], None, &apart)?]));

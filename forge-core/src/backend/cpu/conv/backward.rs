@@ -5,10 +5,10 @@ use super::geometry::{Block, Geometry};
 use super::tile::{Correlation, Pixels};
 use crate::backend::cpu::simd::{Elementary, Float, Kernel, load, store};
 
-/// The places of one image and the weights.
+/// The places of some images and the weights.
 #[derive(Clone, Copy)]
 pub struct Operands<T> {
-    /// [`Geometry::place_image`] floats, with zeros in the margins.
+    /// [`Geometry::place_image`] floats each, with zeros in the margins.
     pub grad: *const T,
     /// What [`super::pack::backward`] made.
     pub weights: *const T,

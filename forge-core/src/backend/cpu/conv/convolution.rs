@@ -1,5 +1,6 @@
-//! The convolution with what follows it, some images at a time: relu and maxima are taken while the images' places are still
-//! in a cache, and their gradients made from a gradient of places that never is in memory as a whole.
+//! The convolution with what follows it, some images at a time: relu and maxima are taken while places are still in a cache,
+//! row by row or, by tiles, image by image, and their gradients made from a gradient of places that never is in memory as a
+//! whole.
 
 use super::forward::Operands;
 use super::geometry::Geometry;
@@ -14,6 +15,9 @@ use crate::backend::cpu::threads::{Shared, parallel_if};
 use crate::backend::{ConvArgs, Parts};
 use crate::{Result, Tensor};
 use std::ops::Range;
+
+/// Tasks that a batch is cut into, at least, if it has so many images.
+const TASKS: usize = 16;
 
 /// The images as sweeps read them: with margins, or where tiles look for the ends themselves, without.
 struct Source<'a, T> {
@@ -87,7 +91,8 @@ impl CpuConv {
         let kept = if keep && spans.is_some() { each } else { 0 };
         let mut positions = Scratch::<T>::new(&self.memory, g.batch * kept);
         let at = Shared::new(positions.as_mut());
-        let together = squares.as_ref().map_or(1, Squares::images);
+        // Several images to a task, but enough tasks for some threads.
+        let together = squares.as_ref().map_or(1, |squares| squares.images().min(g.batch.div_ceil(TASKS)));
         let y = build::<T>(&args.x, [g.batch, g.outputs(), rows, columns], |out| {
             let out = Shared::new(out);
             parallel_if(g.batch * g.multiply_adds(), g.batch.div_ceil(together), |shard| {

@@ -28,8 +28,8 @@ pub struct Geometry {
     pub window: Window,
     /// Floats in a register.
     pub lanes: usize,
-    /// Whether places are summed in tiles where that saves products.
-    pub in_tiles: bool,
+    /// Whether places may be summed by tiles, where that saves products.
+    pub may_tile: bool,
 }
 
 impl Geometry {
@@ -46,7 +46,7 @@ impl Geometry {
             places: args.output,
             window: args.window,
             lanes,
-            in_tiles: true,
+            may_tile: true,
         }
     }
 
@@ -54,7 +54,7 @@ impl Geometry {
     pub fn transposed(args: &ConvArgs, lanes: usize) -> Self {
         let (image, x) = (args.output, args.x.shape());
         let padded = args.window.padded(image);
-        Geometry { image, padded, places: [x[2], x[3]], in_tiles: false, ..Geometry::new(args, lanes) }
+        Geometry { image, padded, places: [x[2], x[3]], may_tile: false, ..Geometry::new(args, lanes) }
     }
 
     /// Channels of the image in all groups.

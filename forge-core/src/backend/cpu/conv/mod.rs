@@ -1,6 +1,7 @@
-//! Convolutions over channels-last images, directly: no matrix of windows is ever made.
+//! Convolutions over channels-last images: no matrix of windows is ever made.
 //!
-//! A row of places is one sweep of packed weights over a padded image, in which a row of the kernel lies over neighbouring
+//! Kernels of three by three with many channels go by tiles of two by two places, in [`winograd`]. All others go directly: a row
+//! of places is one sweep of packed weights over a padded image, in which a row of the kernel lies over neighbouring
 //! floats; with groups or a dilation, each element of the kernel does. The transpose sweeps the kernel, turned round, over
 //! the places; weight gradients are sums over pixels that stay in registers for many images.
 

@@ -4,8 +4,11 @@
 //! (`G g Gᵀ`), summed over channels, are sixteen numbers of which the four places are again sums and differences
 //! (`Aᵀ m A`): sixteen products for each channel instead of thirty-six. Summed over channels they are sixteen products of
 //! matrices, tiles times channels. The gradient of an image is the same with the kernel turned round; that of the weights is
-//! the transpose, step by step. Rounding is of the size of the direct sum's: terms are added in pairs before the long sum, and
-//! factors are 1 and ½. A pixel that is not finite, though, reaches all four places of its tiles.
+//! the transpose, step by step.
+//!
+//! Rounding is of the size of the direct sum's: terms are added in pairs before the long sum, and factors are 1 and ½. A NaN
+//! reaches the places that see it and no other. Of infinities differences are taken, so that NaN may come where the direct sum
+//! is infinite; and numbers within a factor of four of the largest may overflow.
 //!
 //! Source: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, arXiv:1509.09308.
 
@@ -19,14 +22,16 @@ use crate::backend::cpu::scratch::Scratch;
 use crate::backend::cpu::simd::Float;
 use crate::backend::cpu::tile::{Part, Product};
 use std::sync::Arc;
-use tiles::{Arriving, Block, Images, Pixels, Places};
+use tiles::{Block, Gradients, Images, Pixels, Places};
 
 /// Numbers of a tile.
 const NUMBERS: usize = 16;
 /// Registers of a row of a product.
-const REGISTERS: usize = 4;
+const PANEL: usize = 4;
 /// Tiles that are multiplied together: enough for the weights to be read seldom, few enough for a near cache.
 const TILES: usize = 64;
+/// Tiles of an image, at least.
+const FEWEST: usize = 9;
 /// Channels of both sides from which on the products that are saved outweigh the sums.
 const CHANNELS: usize = 24;
 
@@ -39,7 +44,7 @@ pub struct Squares {
     pub channels: [usize; 2],
     /// Floats from image to image, and from row to row, of those that are read.
     pub steps: [usize; 2],
-    /// Rows above and columns before the first pixel that the first window covers.
+    /// How many rows and columns before the first pixel the first window begins; negative where it begins behind.
     pub before: [isize; 2],
     /// Floats in a register.
     pub lanes: usize,
@@ -50,7 +55,7 @@ impl Geometry {
     pub fn squares(&self) -> Option<[Squares; 2]> {
         let window = &self.window;
         let dense = window.kernel == [3, 3] && window.stride == [1, 1] && window.dilation == [1, 1];
-        if !self.in_tiles || !dense || self.groups > 1 || self.channels.iter().any(|n| *n < CHANNELS) {
+        if !self.may_tile || !dense || self.groups > 1 || self.channels.iter().any(|n| *n < CHANNELS) {
             return None;
         }
         let before = [0, 1].map(|d| window.padding[d][0] as isize);
@@ -68,11 +73,11 @@ impl Geometry {
             before: before.map(|n| 2 - n),
             lanes: self.lanes,
         };
+        // By the image alone: a sample gives the same bits in any batch. Tiles at odd ends are in part for nothing, and few
+        // tiles have to read as many weights.
         let pays = [&there, &back].into_iter().all(|squares| {
             let ([rows, columns], [high, wide]) = (squares.tiles(), squares.sizes[1]);
-            // Tiles at odd ends are in part for nothing, and few tiles have to read as many weights.
-            let saved = 4 * rows * columns * 4 <= high * wide * 7;
-            saved && 2 * self.batch * rows * columns >= TILES
+            rows * columns >= FEWEST && NUMBERS * rows * columns <= high * wide * 7
         });
         pays.then_some([there, back])
     }
@@ -104,14 +109,14 @@ impl Squares {
         })
     }
 
-    /// Floats from tile to tile of numbers for so many channels. Not a multiple of a page's fraction, so that one number
-    /// of all tiles spreads over the cache.
+    /// Floats from tile to tile of numbers for so many channels: never a multiple of 64, so that tiles fall into different
+    /// sets of the cache.
     fn row(&self, channels: usize) -> usize {
         let row = channels.next_multiple_of(self.lanes);
         if row.is_multiple_of(64) { row + self.lanes } else { row }
     }
 
-    /// Floats from one of a tile's numbers to the next.
+    /// Floats from one of a tile's numbers to the next, a register apart for the same reason.
     fn plane(&self, tiles: usize, channels: usize) -> usize {
         tiles * self.row(channels) + self.lanes
     }
@@ -134,11 +139,18 @@ impl Squares {
     }
 }
 
-/// Columns of a product as they are packed, so many at a time: the first, their count, and the floats of their registers.
-fn panels(columns: usize, lanes: usize) -> impl Iterator<Item = [usize; 3]> {
-    (0..columns).step_by(REGISTERS * lanes).map(move |first| {
-        let count = (columns - first).min(REGISTERS * lanes);
-        [first, count, count.next_multiple_of(lanes)]
+/// Columns of a product that are packed side by side.
+struct Panel {
+    first: usize,
+    count: usize,
+    /// Floats of its registers.
+    width: usize,
+}
+
+fn panels(columns: usize, lanes: usize) -> impl Iterator<Item = Panel> {
+    (0..columns).step_by(PANEL * lanes).map(move |first| {
+        let count = (columns - first).min(PANEL * lanes);
+        Panel { first, count, width: count.next_multiple_of(lanes) }
     })
 }
 
@@ -146,8 +158,9 @@ impl Squares {
     /// Sweeps over some images.
     ///
     /// # Safety
-    /// `from` points at the first pixel of the first image, `weights` at what [`Squares::weights`] made, `bias` at a float for each
-    /// channel or nowhere, and `to` at room for as many results.
+    /// `from` points at the first pixel of the first image; `weights` at what [`Squares::weights`] made, or for sweeps back
+    /// [`Squares::weights_turned_round`]; `bias` at a float for each channel, or nowhere; `to` at room for the results of all
+    /// images, without margins.
     pub unsafe fn sweep<T: Float>(
         &self,
         memory: &Arc<FreeList>,
@@ -168,7 +181,7 @@ impl Squares {
             let (out_row, plane) = (self.row(outputs), self.plane(rows, outputs));
             for number in 0..NUMBERS {
                 let a = numbers.wrapping_add(number * self.plane(rows, inputs));
-                for [first, columns, width] in panels(outputs, lanes) {
+                for Panel { first, count: columns, width } in panels(outputs, lanes) {
                     let b = weights.wrapping_add(number * self.plane_of_weights() + first * inputs);
                     let product = Product {
                         rows,
@@ -227,10 +240,10 @@ impl Squares {
             self.pixels(&block, source, numbers);
             let k = block.tiles();
             let plane = self.plane(k, outputs);
-            T::dispatch(&Arriving { block: &block, images: gradient, to: arriving, plane });
+            T::dispatch(&Gradients { block: &block, images: gradient, to: arriving, plane });
             for number in 0..NUMBERS {
                 let a = numbers.wrapping_add(number * self.plane(k, inputs));
-                for [first, columns, width] in panels(outputs, lanes) {
+                for Panel { first, count: columns, width } in panels(outputs, lanes) {
                     let b = arriving.wrapping_add(number * plane + first * k);
                     let out = to.wrapping_add(number * self.plane_of_weights() + first);
                     let product = Product {

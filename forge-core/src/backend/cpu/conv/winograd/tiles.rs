@@ -1,7 +1,7 @@
 //! Tiles of two by two places: to and from their sixteen numbers.
 
 use super::sums::{OfPixels, OfPlaces, ToPlaces, square};
-use super::{NUMBERS, REGISTERS};
+use super::{NUMBERS, Panel, panels};
 use crate::backend::cpu::simd::{Elementary, Float, Kernel, load, store};
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ pub struct Images<T> {
 }
 
 impl<T> Images<T> {
-    /// Where a pixel is, or zeros where there is none.
+    /// Where a pixel is, or zeros where there is none. A negative place is a very large one as well.
     #[inline(always)]
     fn pixel(&self, image: usize, [y, x]: [isize; 2]) -> *const T {
         let (y, x) = (y as usize, x as usize);
@@ -57,7 +57,7 @@ impl Block {
 pub struct Pixels<'a, T> {
     pub block: &'a Block,
     pub images: Images<T>,
-    /// Rows above and columns before the first pixel that the first tile covers.
+    /// How many rows and columns before the first pixel the first tile begins.
     pub before: [isize; 2],
     pub to: *mut T,
     /// Floats from tile to tile, and from number to number.
@@ -144,37 +144,37 @@ impl<T: Float> Kernel<T> for &Places<'_, T> {
 }
 
 /// `A dy Aᵀ`: from the gradients of the places of some tiles to those of their numbers, `[number][panel][tile][channel]`.
-pub struct Arriving<'a, T> {
+pub struct Gradients<'a, T> {
     pub block: &'a Block,
     pub images: Images<T>,
     pub to: *mut T,
     pub plane: usize,
 }
 
-impl<T: Float> Kernel<T> for &Arriving<'_, T> {
+impl<T: Float> Kernel<T> for &Gradients<'_, T> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
-        let (tiles, channels, panel) = (self.block.tiles(), self.images.channels, REGISTERS * V::N);
+        let (tiles, channels) = (self.block.tiles(), self.images.channels);
         for (tile, [n, y, x]) in self.block.each().enumerate() {
             let mut at = [self.images.zeros; 4];
             for (i, at) in at.iter_mut().enumerate() {
                 *at = self.images.pixel(n, [(2 * y + i / 2) as isize, (2 * x + i % 2) as isize]);
             }
-            for c in (0..channels).step_by(V::N) {
-                let first = c / panel * panel;
-                let width = (channels - first).next_multiple_of(V::N).min(panel);
-                let to = self.to.wrapping_add(first * tiles + tile * width + c - first);
-                // SAFETY: each pointer is to all channels; the numbers have room for whole registers.
-                unsafe {
-                    let mut d = [[V::splat(T::default()); 2]; 2];
-                    for (d, at) in d.as_flattened_mut().iter_mut().zip(at) {
-                        *d = load(at.wrapping_add(c), channels - c);
-                    }
-                    let numbers = square::<OfPlaces, V, 2, 4>(d);
-                    for (i, number) in numbers.as_flattened().iter().enumerate() {
-                        number.store(to.wrapping_add(i * self.plane));
+            for Panel { first, count, width } in panels(channels, V::N) {
+                let to = self.to.wrapping_add(first * tiles + tile * width);
+                for c in (0..count).step_by(V::N) {
+                    // SAFETY: each pointer is to all channels; the numbers have room for whole registers.
+                    unsafe {
+                        let mut d = [[V::splat(T::default()); 2]; 2];
+                        for (d, at) in d.as_flattened_mut().iter_mut().zip(at) {
+                            *d = load(at.wrapping_add(first + c), count - c);
+                        }
+                        let numbers = square::<OfPlaces, V, 2, 4>(d);
+                        for (i, number) in numbers.as_flattened().iter().enumerate() {
+                            number.store(to.wrapping_add(i * self.plane + c));
+                        }
                     }
                 }
             }

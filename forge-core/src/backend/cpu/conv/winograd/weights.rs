@@ -1,7 +1,7 @@
 //! Weights to numbers of tiles, and their gradient back.
 
 use super::sums::{OfTaps, ToTaps, square};
-use super::{NUMBERS, REGISTERS, Squares};
+use super::{NUMBERS, Panel, Squares, panels};
 use crate::backend::cpu::free_list::FreeList;
 use crate::backend::cpu::scratch::Scratch;
 use crate::backend::cpu::simd::{Elementary, Float, Kernel, load};
@@ -56,7 +56,8 @@ impl Squares {
         self.numbers(memory, last, -(plane as isize), inputs)
     }
 
-    /// From the first element of the kernel on, `tap` floats from one to the next, `row` from channel to channel.
+    /// The numbers of weights whose first element of the kernel is at `from`, with `tap` floats from one to the next and
+    /// `row` from channel to channel.
     fn numbers<T: Float>(
         &self,
         memory: &Arc<FreeList>,
@@ -108,19 +109,17 @@ impl<T: Float> Kernel<T> for &Expand<T> {
 
     #[inline(always)]
     unsafe fn run<V: Elementary<Float = T>>(self) {
-        let panel = REGISTERS * V::N;
-        for first in (0..self.columns).step_by(panel) {
-            let width = (self.columns - first).next_multiple_of(V::N).min(panel);
+        for Panel { first, count, width } in panels(self.columns, V::N) {
             for r in 0..self.rows {
                 let to = self.to.wrapping_add(first * self.rows + r * width);
-                for c in (0..width).step_by(V::N) {
+                for c in (0..count).step_by(V::N) {
                     let from = self.from.wrapping_add(r * self.row + first + c);
                     // SAFETY: so many columns are there; the numbers have room for whole registers.
                     unsafe {
                         let mut g = [[V::splat(T::default()); 3]; 3];
                         for (i, g) in g.as_flattened_mut().iter_mut().enumerate() {
                             let from = from.wrapping_offset(i as isize * self.tap);
-                            *g = load(from, self.columns - first - c);
+                            *g = load(from, count - c);
                         }
                         let numbers = square::<OfTaps, V, 3, 4>(g);
                         for (i, number) in numbers.as_flattened().iter().enumerate() {
