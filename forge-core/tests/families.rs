@@ -189,8 +189,7 @@ fn conv_cases() -> [ConvCase; 17] {
         (3, 1, [96, 80], [4, 4], window([3, 3], [1, 1], [1, 1], even(0))),
         // Columns of the kernel beside each other in two registers.
         (9, 1, [7, 26], [6, 9], window([3, 3], [1, 1], [1, 1], even(1))),
-        // One channel, all rows of the kernel at once.
-        (9, 1, [1, 20], [9, 8], window([3, 3], [2, 1], [2, 1], even(1))),
+        (9, 1, [1, 20], [9, 8], window([3, 3], [2, 1], [2, 1], even(1))), // all rows of the kernel at once
         // By tiles: several images in a block, or blocks of an image with odd ends; windows that begin far outside, or within.
         (17, 1, [66, 34], [7, 6], window([3, 3], [1, 1], [1, 1], [[2, 0], [1, 3]])),
         (9, 1, [40, 130], [8, 10], window([3, 3], [1, 1], [1, 1], even(0))),
