@@ -145,7 +145,7 @@ text = [
     "“PyTorch tuned” has channels-last convolutions, denormal numbers flushed, and a heap that keeps its memory. The FMA peak is",
     "measured in the same run. GFLOP are those of direct sums: of convolutions of three by three with enough channels (all but the",
     "first of W4, the second of W3) ours does four ninths, by tiles of two by two places, so that its share of the peak may be above",
-    "100 %. The peak is that of one moment: where others share the machine, shares of it are rough, and ratios are not.",
+    "100 %. The peak is that of one moment: where others share the machine, shares of it are rough, and ratios move by tens of percent.",
     "",
     f"- {datetime.date.today()}, commit {commit}, {given.rounds} rounds",
     f"- {processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",

@@ -92,7 +92,7 @@ impl CpuConv {
         let mut positions = Scratch::<T>::new(&self.memory, g.batch * kept);
         let at = Shared::new(positions.as_mut());
         // Several images to a task, but enough tasks for some threads.
-        let together = squares.as_ref().map_or(1, |squares| squares.images().min(g.batch.div_ceil(TASKS)));
+        let together = squares.as_ref().map_or(1, |squares| squares.images().min((g.batch / TASKS).max(1)));
         let y = build::<T>(&args.x, [g.batch, g.outputs(), rows, columns], |out| {
             let out = Shared::new(out);
             parallel_if(g.batch * g.multiply_adds(), g.batch.div_ceil(together), |shard| {
